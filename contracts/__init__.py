@@ -1,0 +1,1 @@
+"""The files that one stage hands to the next; standard library only."""

@@ -1,0 +1,1 @@
+"""What is done to machines: reach them, equip them, start and stop a cluster."""

@@ -1,0 +1,128 @@
+"""What every verb has in common: `--json`, exit codes, and errors in plain words."""
+
+import functools
+import inspect
+import json as json_format
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from invoke import Context, Exit, task
+
+from contracts.errors import DONE, FAILED, INTERRUPTED, TandemError, UsageError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a verb has to say: an object for `--json`, and the same in words.
+
+    `exit_code` is for outcomes that are no error and yet not plain success.
+    """
+
+    document: Mapping[str, Any]
+    text: str
+    exit_code: int = DONE
+
+
+def verb(*, help: Mapping[str, str] | None = None) -> Callable[[Callable[..., Answer]], Any]:
+    """Turn a function that returns an Answer into a task of `fab`.
+
+    The task gains `--json`: the answer's document, alone, on standard output. Progress and
+    errors go to standard error. A TandemError becomes its message and its exit code; any
+    other error is a defect of ours, is written to a log file, and ends with 1.
+    """
+
+    def decorate(function: Callable[..., Answer]) -> Any:
+        @functools.wraps(function)
+        def run(context: Context, *args: Any, json: bool = False, **options: Any) -> None:
+            code = _run(function, context, args, options, json)
+            if code != DONE:
+                raise Exit(code=code)
+
+        signature = inspect.signature(function)
+        flag = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False)
+        run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), flag])
+        texts = {"json": "print one JSON object on standard output and nothing else there"}
+        return task(run, help={**(help or {}), **texts})
+
+    return decorate
+
+
+def whole_number(text: str, option: str, *, least: int = 1) -> int:
+    """Return what was typed for an option as a whole number.
+
+    Raises
+    ------
+    UsageError
+        If it is not one, or below `least`.
+    """
+    try:
+        number = int(str(text))
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise UsageError(
+            f"{option} must be a whole number from {least}, not {text!r}.",
+            next_step=f"{option} {max(least, 3)}",
+        )
+    return number
+
+
+def listed(text: str) -> list[str]:
+    """Return the parts of a comma-separated option, without blanks or empty parts."""
+    return [part.strip() for part in str(text).split(",") if part.strip()]
+
+
+def state_folder() -> Path:
+    """Return the folder that holds keys, inventory, endpoint and logs of this project."""
+    return Path(os.environ.get("TANDEM_STATE", ".tandem")).absolute()
+
+
+def _run(
+    function: Callable[..., Answer],
+    context: Context,
+    args: tuple[Any, ...],
+    options: Mapping[str, Any],
+    json: bool,
+) -> int:
+    try:
+        answer = function(context, *args, **options)
+    except TandemError as error:
+        return _fail(str(error), error.as_json(), error.exit_code, json)
+    except KeyboardInterrupt:
+        words = "Interrupted."
+        return _fail(words, {"error": "Interrupted", "problem": words}, INTERRUPTED, json)
+    except Exit:
+        raise
+    except Exception as error:
+        return _defect(error, json)
+    if json:
+        print(json_format.dumps(answer.document, indent=2, sort_keys=True))
+    elif answer.text:
+        print(answer.text)
+    return answer.exit_code
+
+
+def _fail(words: str, document: Mapping[str, Any], code: int, json: bool) -> int:
+    print(words, file=sys.stderr)
+    if json:
+        print(json_format.dumps({**document, "exit_code": code}, indent=2, sort_keys=True))
+    return code
+
+
+def _defect(error: Exception, json: bool) -> int:
+    folder = state_folder() / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / f"defect-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    log.write_text("".join(traceback.format_exception(error)))
+    words = (
+        f"Tandem met an error it did not expect: {type(error).__name__}: {error}\n"
+        f"The details are in {log}"
+    )
+    document = {"error": type(error).__name__, "problem": str(error), "log": str(log)}
+    return _fail(words, document, FAILED, json)

@@ -1,0 +1,1 @@
+"""What a cluster is for: workloads, the engines that run them, sweeps and reports."""
