@@ -1,5 +1,5 @@
 """The verbs that a user types, one file for each noun; the only code that sees every stage."""
 
-from invoke import Collection
+from invoke.collection import Collection
 
 namespace = Collection()

@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from typing import TextIO
 
 from contracts.progress import Event
 
@@ -16,7 +17,7 @@ class Progress:
     live line, so that a log never falls silent.
     """
 
-    def __init__(self, *, stream: object = None, quiet: bool = False) -> None:
+    def __init__(self, *, stream: TextIO | None = None, quiet: bool = False) -> None:
         self._stream = stream or sys.stderr
         self._quiet = quiet
         self._begin = time.monotonic()

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invoke import Context, Exit, task
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
 
 from contracts.errors import DONE, FAILED, INTERRUPTED, TandemError, UsageError
 
@@ -46,9 +48,12 @@ def verb(*, help: Mapping[str, str] | None = None) -> Callable[[Callable[..., An
 
         signature = inspect.signature(function)
         flag = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False)
-        run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), flag])
+        shown: Any = run
+        shown.__signature__ = signature.replace(
+            parameters=[*signature.parameters.values(), flag]
+        )
         texts = {"json": "print one JSON object on standard output and nothing else there"}
-        return task(run, help={**(help or {}), **texts})
+        return task(shown, help={**(help or {}), **texts})
 
     return decorate
 

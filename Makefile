@@ -1,0 +1,63 @@
+# Few targets; `make` alone lists them. Everything else is a verb of fab.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+UV_VERSION := >=0.13,<0.14
+# A file backend of Pulumi wants a passphrase to be set; local machines hold no cloud secret.
+export PULUMI_CONFIG_PASSPHRASE ?=
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup demo test quick long bench check fmt lock clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(BIN)/.synced ## make the Python environment, find or install Docker, build the node image
+	@fab setup.run
+
+demo: $(BIN)/.synced ## from nothing to a report: machines, Ray, Dask, a sweep, and all gone again
+	@fab demo.run
+
+test: $(BIN)/.synced ## every test that needs no account (README: which tests run when)
+	@fab setup.run
+	@$(MAKE) --no-print-directory check
+	@pytest -m "not long"
+
+quick: $(BIN)/.synced ## the tests that need no containers, under two minutes
+	@pytest -m "not long and not containers and not browser and not pulumi_cli"
+
+long: $(BIN)/.synced ## repeats and random seeds on top of make test
+	@fab setup.run
+	@pytest -m long
+
+bench: $(BIN)/.synced ## measure the published figures; results go to bench/results/
+	@fab setup.run
+	@python -m bench
+
+check: $(BIN)/.synced ## lint, format and types, as the commit hook runs them
+	@ruff check . && ruff format --check . && mypy
+
+fmt: $(BIN)/.synced ## mend format and imports
+	@ruff check --fix . && ruff format .
+
+lock: $(BIN)/.synced ## resolve the dependencies anew into the two lock files
+	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
+	    pyproject.toml -o requirements.lock
+	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
+	    --extra operator --extra test -c requirements.lock pyproject.toml -o requirements-operator.lock
+
+clean: ## remove local machines, the Docker engine we started, caches and the environment
+	@if [ -x $(BIN)/fab ]; then $(BIN)/fab local.down && $(BIN)/fab setup.clean; fi
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/.synced: requirements-operator.lock
+	@echo "Python environment: .venv from requirements-operator.lock"
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	    { echo "Tandem needs Python 3.11 to 3.13; $(PYTHON) is another. Next: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+	    { echo "Next: apt-get install python3-venv, then run make again"; exit 2; }
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv$(UV_VERSION)"
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements-operator.lock
+	@touch $@
