@@ -1,0 +1,72 @@
+"""The structure: data flows one way, and the imports say so."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = ("infra", "provision", "workloads")
+ALLOWED = {
+    "contracts": {"contracts"},
+    "infra": {"contracts", "infra"},
+    "provision": {"contracts", "provision"},
+    "workloads": {"contracts", "workloads"},
+    "tasks": {"contracts", "tasks", *STAGES},
+}
+SHADOWED = {"ray", "dask", "openstack", "docker", "fabric", "pulumi", "distributed"}
+
+
+def imports(source: str) -> set[str]:
+    """Return the top-level packages that a module imports, anywhere in it."""
+    found = set()
+    for item in ast.walk(ast.parse(source)):
+        if isinstance(item, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in item.names}
+        elif isinstance(item, ast.ImportFrom) and item.level == 0 and item.module:
+            found.add(item.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_a_stage_imports_contracts_and_itself_only(package):
+    ours = set(ALLOWED)
+    for path in (ROOT / package).rglob("*.py"):
+        arrows = imports(path.read_text()) & ours
+        assert arrows <= ALLOWED[package], f"{path.relative_to(ROOT)} imports {arrows}"
+
+
+def test_the_check_sees_an_arrow_that_does_not_belong():
+    hidden = "def f():\n    from provision import bringup\n    import infra.program\n"
+    assert imports(hidden) == {"provision", "infra"}
+
+
+def test_contracts_need_the_standard_library_only():
+    import sys
+
+    for path in (ROOT / "contracts").rglob("*.py"):
+        foreign = imports(path.read_text()) - set(sys.stdlib_module_names) - {"contracts"}
+        assert not foreign, f"{path.name} imports {foreign}"
+
+
+def test_no_module_of_ours_shadows_a_library():
+    for package in (*ALLOWED, "."):
+        for path in (ROOT / package).glob("*"):
+            assert path.stem not in SHADOWED, path
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-operator.lock"])
+def test_a_lock_names_hashes_and_no_index(name):
+    text = (ROOT / name).read_text()
+    assert "--hash=sha256:" in text
+    assert "://" not in text
+    assert "--index-url" not in text
+    assert "--find-links" not in text
+
+
+def test_the_operator_has_the_same_versions_as_the_nodes():
+    def pins(name: str) -> set[str]:
+        lines = (ROOT / name).read_text().splitlines()
+        return {line.split(" ")[0] for line in lines if "==" in line and line[0] != " "}
+
+    assert pins("requirements.lock") <= pins("requirements-operator.lock")
