@@ -1,0 +1,126 @@
+"""Every workload by the name that `--workload` takes, and what a workload must offer."""
+
+import hashlib
+import importlib
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from contracts.errors import UsageError
+from contracts.trial import TrialResult, canonical
+from workloads.engines import Outcome, Unit
+from workloads.runs import RunSpec
+
+_MODULES = {"forest": "workloads.forest"}
+
+
+class Work(Protocol):
+    """The units of one run, and how their values become results of trials.
+
+    A unit may complete no trial, one, or many: units of a workload that shares work between
+    trials do not match trials one to one.
+    """
+
+    units: Sequence[Unit]
+
+    def accept(
+        self, unit_id: str, outcome: Outcome, *, node: str, attempts: int
+    ) -> list[TrialResult]:
+        """Take the value of a unit that ended well; return the trials that it completed."""
+
+    def give_up(
+        self, unit_id: str, reason: str, *, nodes: Sequence[str], attempts: int
+    ) -> list[TrialResult]:
+        """Take the news that a unit failed for good; return the trials that fail with it."""
+
+    def needed(self, unit_id: str) -> bool:
+        """Return whether a unit can still contribute to a trial."""
+
+    def summary(self, results: Sequence[TrialResult]) -> dict[str, Any]:
+        """Return the run's findings as JSON, from all results of all its trials."""
+
+
+class Workload(Protocol):
+    """What a workload's module offers; parameters are JSON, after `validate` complete."""
+
+    NAME: str
+    PRESETS: Mapping[str, Mapping[str, Any]]
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the parameters of a run for which the user typed none."""
+
+    def validate(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters with defaults filled in.
+
+        Raises
+        ------
+        InvalidDocument
+            With every problem at once.
+        """
+
+    def combinations(self, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the parameters of each trial, in a fixed order."""
+
+    def data_version(self, parameters: Mapping[str, Any]) -> str:
+        """Return the name of the data and its split; other data has another name."""
+
+    def sources(self) -> list[Path]:
+        """Return the workload's own files that decide its scores."""
+
+    def libraries(self) -> tuple[str, ...]:
+        """Return the names of the distributions that decide its scores."""
+
+    def prepare(self, home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Put the data into a node's cache, once; return facts that all nodes must share."""
+
+    def preparation(self, spec: RunSpec) -> Unit:
+        """Return the unit that calls `prepare` on a node."""
+
+    def warm_up(self, spec: RunSpec) -> Unit:
+        """Return the unit that each slot does before the clock starts."""
+
+    def open_work(self, spec: RunSpec) -> Work:
+        """Return the units of the trials that the run still has to do."""
+
+    def plain(self, parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
+        """Do the same trials with the library's own code, in this process: the reference.
+
+        Trial ids are empty, the order is that of `combinations`.
+        """
+
+
+def names() -> tuple[str, ...]:
+    """Return the names that `--workload` takes."""
+    return tuple(sorted(_MODULES))
+
+
+def find(name: str) -> Workload:
+    """Return the workload of that name.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    if name not in _MODULES:
+        raise UsageError(
+            f"There is no workload {name!r}; there is: {', '.join(names())}.",
+            next_step=f"fab sweep.run --workload {names()[0]}",
+        )
+    return cast(Workload, importlib.import_module(_MODULES[name]))
+
+
+def fingerprint(workload: Workload) -> str:
+    """Return 16 hexadecimal digits for a workload's own sources and library versions.
+
+    Files count by name and content and not by place, so that a checkout and an unpacked
+    wheel agree.
+    """
+    files = {
+        "/".join(path.parts[-2:]): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in workload.sources()
+    }
+    versions = {name: metadata.version(name) for name in workload.libraries()}
+    text = canonical({"files": files, "versions": versions})
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
