@@ -1,0 +1,68 @@
+"""The machines as a sweep sees them: what it stands on, and what it asks of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from workloads.runs import RunSpec
+from workloads.sweep import Cell
+
+Timeline = Mapping[str, Mapping[str, Sequence[float]]]
+
+
+@dataclass(frozen=True)
+class Footing:
+    """What a run stands on: the engine as it answers now, on exactly the nodes of its cell.
+
+    `nodes` are inventory names, head first, and the keys of `addresses` and `slots`.
+    `bringup` is recorded with the run: `seconds` in all, `changed` (what had to be done), and
+    `phases`, the seconds of each step per node.
+    """
+
+    address: str
+    nodes: tuple[str, ...]
+    addresses: Mapping[str, str]
+    slots: Mapping[str, int]
+    credentials: Mapping[str, str]
+    home: str
+    bringup: Mapping[str, Any]
+
+
+class Cluster(Protocol):
+    """What a sweep asks of the machines. A run is named by its folder on the head."""
+
+    def start(self, cell: Cell) -> Footing:
+        """Bring up the engine of a cell on its number of nodes, or change nothing."""
+
+    def launch(self, spec: RunSpec) -> None:
+        """Start the driver of a run on the head, detached from this process."""
+
+    def follow(self, folder: str) -> Iterator[bytes]:
+        """Yield what a driver wrote, from its beginning, and stop after the driver ended.
+
+        Yields empty bytes now and then while the driver is silent, and ends at once where
+        there is no such folder.
+        """
+
+    def stop(self, folder: str) -> None:
+        """End a driver and the work it has under way; nothing if it has ended."""
+
+    def timeline(self, nodes: Sequence[str], since_seconds: float) -> Timeline:
+        """Return what each node sampled since then.
+
+        Each node has the lists `seconds` (0 is `since_seconds` ago), `cpu` (the share of the
+        node's CPUs in use, 0 to 1) and `memory` (bytes in use).
+        """
+
+
+def clipped(timeline: Timeline, seconds: float, *, points: int = 240) -> Timeline:
+    """Return the samples of the first `seconds`, thinned out to at most `points` a node."""
+    result = {}
+    for node, series in timeline.items():
+        kept = [index for index, at in enumerate(series["seconds"]) if 0 <= at <= seconds]
+        step = max(1, -(-len(kept) // points))
+        result[node] = {
+            name: [round(float(series[name][index]), 3) for index in kept[::step]]
+            for name in ("seconds", "cpu", "memory")
+        }
+    return result

@@ -1,0 +1,104 @@
+"""What a journal's records add up to: which trials count, which runs are open or closed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.errors import InvalidDocument
+from contracts.trial import TrialResult
+from workloads.records import AttemptRecord, PlanRecord, RunRecord, TrialRecord, parse
+from workloads.sweep import Cell, PlannedRun, Work, planned_run, remaining
+
+
+@dataclass
+class History:
+    """Everything that is known of a sweep.
+
+    `results` holds the one result that counts for each trial: the first good one, else the
+    latest failure. `conflicts` are trials that were done twice with different scores, which a
+    seeded workload never should. `rejected` says of each unusable record why.
+    """
+
+    plans: list[PlanRecord] = field(default_factory=list)
+    attempts: dict[str, list[AttemptRecord]] = field(default_factory=dict)
+    rows: list[RunRecord] = field(default_factory=list)
+    results: dict[str, TrialResult] = field(default_factory=dict)
+    conflicts: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+
+    def add(self, entry: PlanRecord | AttemptRecord | TrialRecord | RunRecord) -> None:
+        """Take in what happened next."""
+        if isinstance(entry, PlanRecord):
+            self.plans.append(entry)
+        elif isinstance(entry, AttemptRecord):
+            self.attempts.setdefault(entry.run_id, []).append(entry)
+        elif isinstance(entry, RunRecord):
+            self.rows.append(entry)
+        else:
+            self._add_result(entry)
+
+    def _add_result(self, entry: TrialRecord) -> None:
+        result = entry.result
+        known = self.results.get(result.trial_id)
+        if known is None or known.status == "failed":
+            self.results[result.trial_id] = result
+        elif result.status == "ok" and result.scores != known.scores:
+            self.conflicts.append(result.trial_id)
+
+    @property
+    def done(self) -> set[str]:
+        """The trials that have scores."""
+        return {name for name, result in self.results.items() if result.status == "ok"}
+
+    def open_attempts(self) -> list[AttemptRecord]:
+        """Return the attempts that began and of which no end is known, oldest first."""
+        closed = {(row.run_id, row.attempt) for row in self.rows}
+        return [
+            attempt
+            for attempts in self.attempts.values()
+            for attempt in attempts
+            if (attempt.run_id, attempt.attempt) not in closed
+        ]
+
+    def next_attempt(self, run_id: str) -> int:
+        """Return the number of the attempt that would come next, from 1."""
+        known = [attempt.attempt for attempt in self.attempts.get(run_id, ())]
+        known += [row.attempt for row in self.rows if row.run_id == run_id]
+        return max(known, default=0) + 1
+
+    def todo(self, runs: Iterable[PlannedRun]) -> list[PlannedRun]:
+        """Return the runs, in the order given, that have a trial without a score."""
+        done = self.done
+        return [run for run in runs if remaining(run, done)]
+
+
+def read_history(records: Iterable[Mapping[str, Any]]) -> History:
+    """Return what a journal's records add up to; an unusable record is set aside."""
+    history = History()
+    for record in records:
+        try:
+            history.add(parse(record))
+        except InvalidDocument as error:
+            history.rejected.extend(error.problems)
+    return history
+
+
+def planned_cells(plans: Iterable[PlanRecord], work: Work) -> dict[Cell, int]:
+    """Return how many repeats of each cell are wanted: what the latest plan of it says."""
+    wanted: dict[Cell, int] = {}
+    for record in plans:
+        if record.work.fingerprint == work.fingerprint:
+            wanted.update({cell: record.repeats for cell in record.cells()})
+    return wanted
+
+
+def planned_runs(plans: Iterable[PlanRecord], work: Work) -> list[PlannedRun]:
+    """Return every run of this work that the sweep's plans ask for, in order of repeats."""
+    wanted = planned_cells(plans, work)
+    last = max(wanted.values(), default=0)
+    return [
+        planned_run(work, cell, repeat)
+        for repeat in range(1, last + 1)
+        for cell, repeats in wanted.items()
+        if repeat <= repeats
+    ]
