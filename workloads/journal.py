@@ -22,7 +22,8 @@ Record = Mapping[str, Any]
 
 _MARK = b'{"check":"'
 _DIGITS = 16
-_HEAD = len(_MARK) + _DIGITS + len(b'",')
+_SEAM = b'",'
+_HEAD = len(_MARK) + _DIGITS + len(_SEAM)
 
 
 class JournalWriteError(TandemError, OSError):
@@ -177,7 +178,10 @@ def _first_record(text: bytes) -> tuple[int, int, Record | None]:
 
 def _end_of_record(text: bytes, begin: int) -> int:
     """Return where the record at `begin` ends, or 0 if it is not good."""
-    expected = text[begin + len(_MARK) : begin + len(_MARK) + _DIGITS].decode("latin-1")
+    seam = begin + len(_MARK) + _DIGITS
+    if text[seam : seam + len(_SEAM)] != _SEAM:
+        return 0
+    expected = text[begin + len(_MARK) : seam].decode("latin-1")
     end = len(text)
     if _digest(text[begin + _HEAD : end]) == expected:
         return end

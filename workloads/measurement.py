@@ -187,8 +187,9 @@ class Measurement:
             if now - begin > self._limits.run_seconds + GRACE_SECONDS:
                 self._cluster.stop(attempt.folder)
                 observed = self._pull(attempt)
-                observed.ended = observed.ended or "failed"
-                observed.reason = f"no end within {span(self._limits.run_seconds)}"
+                if observed.ended is None:
+                    observed.ended = "failed"
+                    observed.reason = f"no end within {span(self._limits.run_seconds)}"
                 return observed
             if now - told >= TELL_EVERY_SECONDS:
                 rate = (output.observed.units_done - units) / (now - told)
