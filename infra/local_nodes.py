@@ -1,0 +1,253 @@
+"""Local machines: containers with sshd, each with its own limits, on a network of their own."""
+
+import contextlib
+import dataclasses
+import functools
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import docker
+
+from contracts import inventory as inventories
+from contracts.errors import RefusedError, TandemError, UsageError
+from contracts.files import single_writer
+from contracts.inventory import Inventory, Node
+from contracts.progress import Tell, step, tell_nobody
+from infra import docker_engine, node_image
+from infra import local_containers as containers
+from infra.local_plan import (
+    Machine,
+    Observed,
+    Plan,
+    check_owner,
+    machine_names,
+    make_plan,
+)
+from infra.settings import Door, LocalSettings, check_fit
+from infra.ssh_keys import operator_key
+
+__all__ = ["LocalSettings", "Machine", "Observed", "down", "observe", "preview", "up"]
+
+LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
+USER = "tandem"
+_AT_ONCE = 4
+
+
+def up(settings: LocalSettings, tell: Tell = tell_nobody) -> Inventory:
+    """Make the machines as wanted, write the inventory, and return it.
+
+    What is there and fits stays; missing machines are made, surplus ones removed, limits
+    changed in place. A second call changes nothing. A machine that cannot be made whole is
+    removed again.
+
+    Raises
+    ------
+    RefusedError
+        If the machines belong to the other door or another state folder, or the state
+        folder holds the inventory of another cluster.
+    UsageError
+        If machines of this size do not fit on this computer; nothing is touched.
+    TandemError
+        If a machine cannot be made; the message carries the outcome of each.
+    """
+    with _one_at_a_time(settings.state):
+        with docker_engine.connect() as client:
+            _check(client, settings)
+        image = settings.image or node_image.ensure(LOCK, settings.state, tell)
+        key = operator_key(_key_path(settings))
+        with docker_engine.connect() as client:
+            found = containers.observe(client, settings.cluster_id)
+            plan = make_plan(settings, found, image=image, user_key=key.public)
+            _apply(client, settings, found, plan, image, key.public, tell)
+            found = containers.observe(client, settings.cluster_id)
+        return _write_inventory(settings, found)
+
+
+def preview(settings: LocalSettings) -> Plan:
+    """Return what `up` would do, with the same refusals; touches nothing."""
+    with docker_engine.connect() as client:
+        _check(client, settings)
+        found = containers.observe(client, settings.cluster_id)
+    path = _key_path(settings)
+    key = operator_key(path).public if path.exists() else ""
+    image = settings.image or node_image.wanted_tag(LOCK)
+    return make_plan(settings, found, image=image, user_key=key)
+
+
+def observe(cluster_id: str) -> Observed:
+    """Return what the engine has of a cluster, found by labels alone."""
+    with docker_engine.connect() as client:
+        return containers.observe(client, cluster_id)
+
+
+def down(cluster_id: str, door: Door, state: Path, tell: Tell = tell_nobody) -> tuple[str, ...]:
+    """Remove all machines of a cluster, half-made ones too, its network and its keys.
+
+    Returns the names of the containers and networks that were removed; nothing else is
+    touched.
+
+    Raises
+    ------
+    RefusedError
+        If they belong to the other door or another state folder.
+    """
+    folder = _folder(state, cluster_id)
+    if not folder.exists() and not docker_engine.answers():
+        return ()
+    with _one_at_a_time(state), docker_engine.connect() as client:
+        found = containers.observe(client, cluster_id)
+        check_owner(cluster_id, found, door=door, owner=str(state))
+        names = [machine.container for machine in found.machines]
+        remove = functools.partial(containers.remove_machine, client)
+        _each("remove machine", names, remove, tell)
+        if found.network:
+            containers.remove_network(client, found.network.name)
+            names.append(found.network.name)
+        if folder.exists():
+            shutil.rmtree(folder)
+        known = _known_inventory(state / "inventory.json")
+        if known and (known.provider, known.cluster_id) == ("local", cluster_id):
+            (state / "inventory.json").unlink()
+    return tuple(names)
+
+
+def _one_at_a_time(state: Path) -> contextlib.AbstractContextManager[None]:
+    return single_writer(state / "machines.lock", purpose="a change of local machines")
+
+
+def _folder(state: Path, cluster_id: str) -> Path:
+    return state / "machines" / cluster_id
+
+
+def _key_path(settings: LocalSettings) -> Path:
+    return _folder(settings.state, settings.cluster_id) / "id_ed25519"
+
+
+def _check(client: docker.DockerClient, settings: LocalSettings) -> None:
+    facts = client.info()
+    check_fit(settings, cpus=facts["NCPU"], memory_bytes=facts["MemTotal"])
+    found = containers.observe(client, settings.cluster_id)
+    check_owner(settings.cluster_id, found, door=settings.door, owner=str(settings.state))
+    path = settings.state / "inventory.json"
+    known = _known_inventory(path)
+    if known is None or known.cluster_id == settings.cluster_id:
+        return
+    if known.provider == "local" and not containers.observe(client, known.cluster_id).machines:
+        return  # what it describes is gone
+    remove = f"fab local.down --name {known.cluster_id}"
+    raise RefusedError(
+        f"{path} describes the machines of cluster {known.cluster_id}, "
+        f"and this would replace it by cluster {settings.cluster_id}.",
+        next_step=f"{remove if known.provider == 'local' else 'pulumi destroy'} first, "
+        "or set TANDEM_STATE to another folder",
+    )
+
+
+def _known_inventory(path: Path) -> Inventory | None:
+    try:
+        return inventories.load(path) if path.exists() else None
+    except UsageError:
+        return None  # half a file describes no machines; `up` writes it anew
+
+
+def _apply(
+    client: docker.DockerClient,
+    settings: LocalSettings,
+    found: Observed,
+    plan: Plan,
+    image: str,
+    user_key: str,
+    tell: Tell,
+) -> None:
+    container = {machine.name: machine.container for machine in found.machines}
+
+    def make(name: str) -> None:
+        container[name] = containers.container_name(settings.cluster_id, name)
+        try:
+            containers.make_machine(client, settings, network, name, image, user_key)
+            containers.wait_for_ssh(client, container[name])
+        except BaseException:
+            containers.remove_machine(client, container[name])
+            raise
+
+    def start(name: str) -> None:
+        containers.start(client, container[name])
+        containers.wait_for_ssh(client, container[name])
+
+    def change(action: Callable[..., None], *values: object) -> Callable[[str], None]:
+        return lambda name: action(client, container[name], *values)
+
+    _each("remove machine", plan.remove, change(containers.remove_machine), tell)
+    network = found.network or containers.make_network(client, settings)
+    _each("resume machine", plan.resume, change(containers.resume), tell)
+    _each("change limits", plan.resize, change(containers.resize, settings), tell)
+    _each("start machine", plan.start, start, tell)
+    try:
+        _each("make machine", plan.create, make, tell)
+    except BaseException:
+        if not containers.observe(client, settings.cluster_id).machines:
+            containers.remove_network(client, network.name)
+        raise
+
+
+def _each(what: str, names: Sequence[str], action: Callable[[str], None], tell: Tell) -> None:
+    """Do one thing to each machine, a few at once; raise one error with all outcomes."""
+
+    def told(name: str) -> None:
+        with step(tell, name, what):
+            action(name)
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="machine") as pool:
+        futures = {name: pool.submit(told, name) for name in names}
+    errors = {name: future.exception() for name, future in futures.items()}
+    failed = {name: error for name, error in errors.items() if error}
+    if len(failed) == 1:
+        raise next(iter(failed.values()))
+    if failed:
+        raise TandemError(
+            f"{what}: {len(failed)} of {len(names)} failed.",
+            cause="\n".join(f"{name}: {error}" for name, error in failed.items()),
+            next_step="mend the cause, then run the same command again",
+        )
+
+
+def _write_inventory(settings: LocalSettings, found: Observed) -> Inventory:
+    path = settings.state / "inventory.json"
+    known = _known_inventory(path)
+    same_cluster = known is not None and known.cluster_id == settings.cluster_id
+    before = known if same_cluster else None
+    inventory = Inventory(
+        cluster_id=settings.cluster_id,
+        generation=before.generation if before else 1,
+        provider="local",
+        region="docker",
+        created_at=found.network.created_at if found.network else "",
+        ssh_user=USER,
+        ssh_key_path=str(_key_path(settings)),
+        nodes=tuple(_node(machine, settings) for machine in found.machines),
+    )
+    if inventory == before:
+        return inventory
+    if before:
+        inventory = dataclasses.replace(inventory, generation=before.generation + 1)
+    inventories.dump(inventory, path)
+    return inventory
+
+
+def _node(machine: Machine, settings: LocalSettings) -> Node:
+    priced = settings.hourly_price is not None
+    return Node(
+        name=machine.name,
+        role="head" if machine.name == machine_names(1)[0] else "worker",
+        private_ip=machine.address,
+        ssh_host="127.0.0.1",
+        ssh_port=machine.ssh_port or 0,
+        host_key=machine.host_key,
+        instance_id=machine.instance_id,
+        cpus=machine.cpus,
+        memory_bytes=machine.memory_bytes,
+        hourly_price=settings.hourly_price,
+        currency=settings.currency if priced else None,
+    )

@@ -1,0 +1,163 @@
+"""What may be asked of the local machines; every error is told at once, before any work."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from contracts.errors import UsageError
+from contracts.schema import Problems
+
+MOST_NODES = 64
+LEAST_MEMORY = 256 * 1024**2
+Door = Literal["fab", "pulumi"]
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?\Z", re.IGNORECASE)
+_SCALE = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+
+
+@dataclass(frozen=True)
+class LocalSettings:
+    """The local machines that are wanted.
+
+    `cpus` and `memory_bytes` are the limits of each machine. `door` is the way by which they
+    are made, and the only one by which they are changed. `state` is the folder of keys and
+    inventory. `image` is a node image, or None for the one made from the project's lock.
+    `hourly_price` is notional, per machine and hour, for showing costs.
+    """
+
+    nodes: int
+    cpus: float
+    memory_bytes: int
+    state: Path
+    cluster_id: str = "local"
+    door: Door = "fab"
+    image: str | None = None
+    hourly_price: float | None = None
+    currency: str = "EUR"
+
+
+def parse_local(
+    given: Mapping[str, Any], *, state: Path, door: Door, source: str
+) -> LocalSettings:
+    """Check what a user asked for, as texts or numbers, and return the settings.
+
+    `given` has `name`, `nodes`, `cpus`, `memory` and, if there is a price, `hourly_price`
+    and `currency`.
+
+    Raises
+    ------
+    InvalidDocument
+        With every problem at once, each naming the field, the value and the rule.
+    """
+    problems = Problems()
+    known = ("name", "nodes", "cpus", "memory", "hourly_price", "currency")
+    problems.unknown_keys("", given, known)
+    price = given.get("hourly_price")
+    values: dict[str, Any] = {
+        "cluster_id": _name(given.get("name", "local"), problems),
+        "nodes": _nodes(given.get("nodes"), problems),
+        "cpus": _cpus(given.get("cpus"), problems),
+        "memory_bytes": _memory(given.get("memory"), problems),
+        "hourly_price": None if price is None else _price(price, problems),
+        "currency": _currency(given.get("currency", "EUR"), problems),
+    }
+    problems.raise_if_any(source, next_step="fab local.up --nodes 3 --cpus 0.6 --memory 3g")
+    return LocalSettings(state=state, door=door, **values)
+
+
+def check_fit(settings: LocalSettings, *, cpus: int, memory_bytes: int) -> None:
+    """Check that machines of this size fit on a host of `cpus` and `memory_bytes`.
+
+    CPU time may be shared out more than once; memory may not, or the host ends processes
+    at random.
+
+    Raises
+    ------
+    UsageError
+        If they do not fit; the message says what would.
+    """
+    gib = 1024**3
+    if settings.cpus > cpus:
+        raise UsageError(
+            f"cpus is {settings.cpus:g} a machine, and this computer has {cpus}.",
+            next_step=f"--cpus {cpus} or less",
+        )
+    asked = settings.nodes * settings.memory_bytes
+    if asked > memory_bytes:
+        raise UsageError(
+            f"{settings.nodes} machines of {settings.memory_bytes / gib:.2f} GiB take "
+            f"{asked / gib:.1f} GiB of memory, and this computer has {memory_bytes / gib:.1f}.",
+            next_step=f"--memory {memory_bytes // settings.nodes // 1024**2}m or less, "
+            "or fewer --nodes",
+        )
+
+
+def parse_size(text: str) -> int | None:
+    """Return the bytes that a text such as `3g`, `512m` or `2.5GiB` means; None if none."""
+    match = _SIZE.match(text.strip())
+    if match is None:
+        return None
+    return int(float(match[1]) * _SCALE[match[2].lower()])
+
+
+def _name(value: Any, problems: Problems) -> str | None:
+    if isinstance(value, str) and _NAME.match(value):
+        return value
+    problems.add("name", f"must match ^[a-z][a-z0-9-]{{0,30}}$, is {value!r:.80}")
+    return None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _nodes(value: Any, problems: Problems) -> int | None:
+    number = _number(value)
+    if number is None or number != int(number) or not 1 <= number <= MOST_NODES:
+        problems.add(
+            "nodes", f"must be a whole number from 1 to {MOST_NODES}, is {value!r:.80}"
+        )
+        return None
+    return int(number)
+
+
+def _cpus(value: Any, problems: Problems) -> float | None:
+    number = _number(value)
+    if number is None or not 0.05 <= number <= 1024:
+        problems.add("cpus", f"must be a number from 0.05 to 1024, is {value!r:.80}")
+        return None
+    return number
+
+
+def _memory(value: Any, problems: Problems) -> int | None:
+    size = None if isinstance(value, bool) or value is None else parse_size(str(value))
+    if size is None or not LEAST_MEMORY <= size <= 2**50:
+        problems.add(
+            "memory", f"must be a size of at least 256m, such as 3g or 512m, is {value!r:.80}"
+        )
+        return None
+    return size
+
+
+def _price(value: Any, problems: Problems) -> float | None:
+    number = _number(value)
+    if number is None or number < 0:
+        problems.add("hourly_price", f"must be a number from 0, is {value!r:.80}")
+    return number
+
+
+def _currency(value: Any, problems: Problems) -> str | None:
+    if isinstance(value, str) and re.match(r"[A-Z]{3}\Z", value):
+        return value
+    problems.add("currency", f"must be three capital letters such as EUR, is {value!r:.80}")
+    return None
