@@ -65,10 +65,8 @@ def connect(*, timeout: float = 120.0) -> Iterator[docker.DockerClient]:
             client.close()
             causes.append(f"{address}: {_reason(error)}")
             continue
-        try:
+        with contextlib.closing(client), _in_our_words():
             yield client
-        finally:
-            client.close()
         return
     raise NoEngine(
         "No Docker engine answers.", cause="; ".join(causes), next_step=_advice(causes)
@@ -82,6 +80,20 @@ def answers() -> bool:
             return True
     except NoEngine:
         return False
+
+
+def refusal(what: str, error: docker.errors.DockerException) -> TandemError:
+    """Return the engine's refusal as an error of ours; a full disk is called by its name."""
+    reason = str(getattr(error, "explanation", None) or error)
+    if "no space left" in reason.lower():
+        return TandemError(
+            f"{what}: the disk is full.",
+            cause=reason[:400],
+            next_step="free some space (docker system prune), then run the same command again",
+        )
+    return TandemError(
+        f"{what}.", cause=reason[:400], next_step="mend that, then run the same command again"
+    )
 
 
 def ensure(state: Path, tell: Tell) -> str:
@@ -135,6 +147,21 @@ def stop(state: Path, tell: Tell) -> bool:
         _terminate(started)
     record.unlink(missing_ok=True)
     return True
+
+
+@contextlib.contextmanager
+def _in_our_words() -> Iterator[None]:
+    """Turn what the engine refuses, or does not answer in time, into errors of ours."""
+    try:
+        yield
+    except docker.errors.DockerException as error:
+        raise refusal("The Docker engine refused", error) from error
+    except requests.exceptions.RequestException as error:
+        raise TandemError(
+            "The Docker engine did not answer to the end.",
+            cause=str(error)[:400],
+            next_step="docker info, to see whether it still runs; then the same command again",
+        ) from error
 
 
 def _reason(error: BaseException) -> str:

@@ -1,35 +1,33 @@
-"""What is asked of the Docker engine for local machines; every object carries our labels."""
+"""Containers that serve as machines, as the Docker engine is asked for them."""
 
 import io
-import ipaddress
 import socket
 import tarfile
 import time
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import docker
 import docker.errors
 import docker.types
 
-from contracts.errors import DeadlineError, TandemError
-from infra.local_plan import Machine, Network, Observed, address_of, free_subnet
+from contracts.errors import DeadlineError
+from infra.docker_engine import refusal
+from infra.local_network import (
+    CLUSTER,
+    DOOR,
+    OWNER,
+    cluster_labels,
+    network_name,
+    parse_network,
+)
+from infra.local_plan import Machine, Network, Observed, address_of
 from infra.settings import LocalSettings
 from infra.ssh_keys import KeyPair, make_key
 
-CLUSTER, DOOR, NODE = "tandem.cluster", "tandem.door", "tandem.node"
-OWNER, CREATED = "tandem.state", "tandem.created"
-HOST_KEY, USER_KEY = "tandem.host-key", "tandem.user-key"
+NODE, HOST_KEY, USER_KEY = "tandem.node", "tandem.host-key", "tandem.user-key"
 _CPU_PERIOD = 100_000
 _KEY_FOLDER = "/etc/ssh/machine"
 _SSH_SECONDS = 60.0
-_NETWORK_TRIES = 5
-
-
-def container_name(cluster_id: str, node: str) -> str:
-    """Return the name of a machine's container."""
-    return f"tandem-{cluster_id}-{node}"
 
 
 def observe(client: docker.DockerClient, cluster_id: str) -> Observed:
@@ -38,38 +36,7 @@ def observe(client: docker.DockerClient, cluster_id: str) -> Observed:
     networks = client.networks.list(filters=filters)
     containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
     machines = sorted((_machine(one) for one in containers), key=_order)
-    return Observed(tuple(machines), _network(networks[0]) if networks else None)
-
-
-def make_network(client: docker.DockerClient, settings: LocalSettings) -> Network:
-    """Make the cluster's bridge network, on addresses that nothing else uses.
-
-    Raises
-    ------
-    TandemError
-        If the engine refuses; its words are the cause.
-    """
-    refused: set[str] = set()
-    name = f"tandem-{settings.cluster_id}"
-    while True:
-        subnet = free_subnet({*_taken(client), *refused})
-        pools = [docker.types.IPAMPool(subnet=subnet)]
-        try:
-            made = client.networks.create(
-                name,
-                driver="bridge",
-                ipam=docker.types.IPAMConfig(pool_configs=pools),
-                labels={**_labels(settings), CREATED: datetime.now(UTC).isoformat()},
-                check_duplicate=True,
-            )
-        except docker.errors.APIError as error:
-            refused.add(subnet)
-            # Another process may have taken the addresses since they were looked up.
-            if "overlaps" in str(error) and len(refused) < _NETWORK_TRIES:
-                continue
-            raise _refusal(f"The network {name} could not be made", error) from error
-        made.reload()
-        return _network(made)
+    return Observed(tuple(machines), parse_network(networks[0]) if networks else None)
 
 
 def make_machine(
@@ -79,44 +46,66 @@ def make_machine(
     name: str,
     image: str,
     user_key: str,
-) -> None:
-    """Make one machine, give it its keys, and start it.
+) -> str:
+    """Make one machine, give it its keys, start it, and return its container's id.
 
     `user_key` is the operator's public key. The private host key goes into the container
-    and nowhere else.
+    and nowhere else. The keys go in before the first start, so a container that is merely
+    `created` was left by a crash and is made anew.
 
-    The keys go in before the first start, so a container that is merely `created` was left
-    by a crash and is made anew.
+    Raises
+    ------
+    TandemError
+        If the engine refuses; the half-made container is removed again.
     """
-    api = client.api
     host_key = make_key()
-    endpoint = api.create_endpoint_config(ipv4_address=address_of(network.subnet, name))
     try:
-        made = api.create_container(
-            image,
-            name=container_name(settings.cluster_id, name),
-            hostname=name,
-            labels={
-                **_labels(settings),
-                NODE: name,
-                HOST_KEY: host_key.public,
-                USER_KEY: user_key,
-            },
-            host_config=api.create_host_config(**_limits(client, settings, network)),
-            networking_config=api.create_networking_config({network.name: endpoint}),
-        )
-        api.put_archive(made["Id"], _KEY_FOLDER, _key_files(host_key, user_key))
-        api.start(made["Id"])
+        made = _create(client, settings, network, name, image, host_key.public, user_key)
     except docker.errors.APIError as error:
-        raise _refusal(f"Machine {name} could not be made", error) from error
+        raise refusal(f"Machine {name} could not be made", error) from error
+    try:
+        client.api.put_archive(made, _KEY_FOLDER, _key_files(host_key, user_key))
+        client.api.start(made)
+        wait_for_ssh(client, made)
+    except docker.errors.APIError as error:
+        remove_machine(client, made)
+        raise refusal(f"Machine {name} could not be started", error) from error
+    except BaseException:
+        remove_machine(client, made)
+        raise
+    return made
+
+
+def _create(
+    client: docker.DockerClient,
+    settings: LocalSettings,
+    network: Network,
+    name: str,
+    image: str,
+    host_key: str,
+    user_key: str,
+) -> str:
+    api = client.api
+    endpoint = api.create_endpoint_config(ipv4_address=address_of(network.subnet, name))
+    labels = {NODE: name, HOST_KEY: host_key, USER_KEY: user_key}
+    made: dict[str, str] = api.create_container(
+        image,
+        name=f"tandem-{settings.cluster_id}-{name}",
+        hostname=name,
+        labels={**cluster_labels(settings), **labels},
+        host_config=api.create_host_config(**_limits(client, settings, network)),
+        networking_config=api.create_networking_config({network.name: endpoint}),
+    )
+    return made["Id"]
 
 
 def start(client: docker.DockerClient, container: str) -> None:
-    """Start a stopped machine."""
+    """Start a stopped machine and wait for its sshd."""
     try:
         client.api.start(container)
+        wait_for_ssh(client, container)
     except docker.errors.APIError as error:
-        raise _refusal(f"{container} could not be started", error) from error
+        raise refusal(f"{container} could not be started", error) from error
 
 
 def resume(client: docker.DockerClient, container: str) -> None:
@@ -141,7 +130,7 @@ def resize(client: docker.DockerClient, container: str, settings: LocalSettings)
             memswap_limit=settings.memory_bytes,
         )
     except docker.errors.APIError as error:
-        raise _refusal(f"The limits of {container} could not be changed", error) from error
+        raise refusal(f"The limits of {container} could not be changed", error) from error
 
 
 def remove_machine(client: docker.DockerClient, container: str) -> None:
@@ -152,17 +141,7 @@ def remove_machine(client: docker.DockerClient, container: str) -> None:
         return
     except docker.errors.APIError as error:
         if "already in progress" not in str(error):
-            raise _refusal(f"{container} could not be removed", error) from error
-
-
-def remove_network(client: docker.DockerClient, name: str) -> None:
-    """Remove a network; nothing if it is gone."""
-    try:
-        client.api.remove_network(name)
-    except docker.errors.NotFound:
-        return
-    except docker.errors.APIError as error:
-        raise _refusal(f"The network {name} could not be removed", error) from error
+            raise refusal(f"{container} could not be removed", error) from error
 
 
 def wait_for_ssh(client: docker.DockerClient, container: str) -> None:
@@ -205,14 +184,6 @@ def _greeting(port: int) -> str:
         return str(error)
 
 
-def _labels(settings: LocalSettings) -> dict[str, str]:
-    return {
-        CLUSTER: settings.cluster_id,
-        DOOR: settings.door,
-        OWNER: str(settings.state),
-    }
-
-
 def _limits(
     client: docker.DockerClient, settings: LocalSettings, network: Network
 ) -> dict[str, Any]:
@@ -253,33 +224,13 @@ def _key_files(host_key: KeyPair, user_key: str) -> bytes:
     return stream.getvalue()
 
 
-def _taken(client: docker.DockerClient) -> set[str]:
-    """Return the networks of the engine and the routes of this computer."""
-    taken: set[str] = set()
-    for network in client.networks.list():
-        for pool in (network.attrs.get("IPAM") or {}).get("Config") or []:
-            if pool.get("Subnet"):
-                taken.add(pool["Subnet"])
-    routes = Path("/proc/net/route")
-    if routes.exists():
-        for line in routes.read_text().splitlines()[1:]:
-            fields = line.split()
-            address, mask = (_from_kernel(fields[index]) for index in (1, 7))
-            taken.add(f"{address}/{mask}")
-    return taken
-
-
-def _from_kernel(text: str) -> ipaddress.IPv4Address:
-    return ipaddress.IPv4Address(int.from_bytes(bytes.fromhex(text), "little"))
-
-
 def _machine(container: Any) -> Machine:
     attributes = container.attrs
     labels = attributes["Config"]["Labels"]
     host = attributes["HostConfig"]
     settings = attributes["NetworkSettings"]
     ports = (settings.get("Ports") or {}).get("22/tcp") or []
-    network = (settings.get("Networks") or {}).get(f"tandem-{labels[CLUSTER]}") or {}
+    network = (settings.get("Networks") or {}).get(network_name(labels[CLUSTER])) or {}
     period = host.get("CpuPeriod") or _CPU_PERIOD
     return Machine(
         name=labels.get(NODE, ""),
@@ -298,30 +249,6 @@ def _machine(container: Any) -> Machine:
     )
 
 
-def _network(network: Any) -> Network:
-    labels = network.attrs["Labels"]
-    return Network(
-        name=network.name,
-        subnet=network.attrs["IPAM"]["Config"][0]["Subnet"],
-        door=labels.get(DOOR, ""),
-        owner=labels.get(OWNER, ""),
-        created_at=labels.get(CREATED, ""),
-    )
-
-
 def _order(machine: Machine) -> tuple[int, str]:
     number = machine.name.removeprefix("node-")
     return (int(number) if number.isdigit() else 0, machine.name)
-
-
-def _refusal(what: str, error: docker.errors.APIError) -> TandemError:
-    reason = str(error.explanation or error)
-    if "no space left" in reason.lower():
-        return TandemError(
-            f"{what}: the disk is full.",
-            cause=reason[:400],
-            next_step="free some space (docker system prune), then run the same command again",
-        )
-    return TandemError(
-        f"{what}.", cause=reason[:400], next_step="mend that, then run the same command again"
-    )

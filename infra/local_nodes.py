@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from contracts.inventory import Inventory, Node
 from contracts.progress import Tell, step, tell_nobody
 from infra import docker_engine, node_image
 from infra import local_containers as containers
+from infra.local_network import make_network, remove_network
 from infra.local_plan import (
     Machine,
     Observed,
@@ -39,8 +39,8 @@ def up(settings: LocalSettings, tell: Tell = tell_nobody) -> Inventory:
     """Make the machines as wanted, write the inventory, and return it.
 
     What is there and fits stays; missing machines are made, surplus ones removed, limits
-    changed in place. A second call changes nothing. A machine that cannot be made whole is
-    removed again.
+    changed in place. A second call changes nothing. If a machine cannot be made, all that
+    this call made is removed again.
 
     Raises
     ------
@@ -82,6 +82,15 @@ def observe(cluster_id: str) -> Observed:
         return containers.observe(client, cluster_id)
 
 
+def removable(cluster_id: str, door: Door, state: Path) -> tuple[str, ...]:
+    """Return the names of what `down` would remove, with the same refusals."""
+    if not _folder(state, cluster_id).exists() and not docker_engine.answers():
+        return ()
+    found = observe(cluster_id)
+    check_owner(cluster_id, found, door=door, owner=str(state))
+    return _names(found)
+
+
 def down(cluster_id: str, door: Door, state: Path, tell: Tell = tell_nobody) -> tuple[str, ...]:
     """Remove all machines of a cluster, half-made ones too, its network and its keys.
 
@@ -99,18 +108,26 @@ def down(cluster_id: str, door: Door, state: Path, tell: Tell = tell_nobody) -> 
     with _one_at_a_time(state), docker_engine.connect() as client:
         found = containers.observe(client, cluster_id)
         check_owner(cluster_id, found, door=door, owner=str(state))
-        names = [machine.container for machine in found.machines]
-        remove = functools.partial(containers.remove_machine, client)
-        _each("remove machine", names, remove, tell)
+        there = {one.name or one.container: one.instance_id for one in found.machines}
+        _each(
+            "remove machine",
+            list(there),
+            lambda name: containers.remove_machine(client, there[name]),
+            tell,
+        )
         if found.network:
-            containers.remove_network(client, found.network.name)
-            names.append(found.network.name)
+            remove_network(client, found.network)
         if folder.exists():
             shutil.rmtree(folder)
         known = _known_inventory(state / "inventory.json")
         if known and (known.provider, known.cluster_id) == ("local", cluster_id):
             (state / "inventory.json").unlink()
-    return tuple(names)
+    return _names(found)
+
+
+def _names(found: Observed) -> tuple[str, ...]:
+    networks = [found.network.name] if found.network else []
+    return (*(machine.container for machine in found.machines), *networks)
 
 
 def _one_at_a_time(state: Path) -> contextlib.AbstractContextManager[None]:
@@ -161,34 +178,27 @@ def _apply(
     user_key: str,
     tell: Tell,
 ) -> None:
-    container = {machine.name: machine.container for machine in found.machines}
-
-    def make(name: str) -> None:
-        container[name] = containers.container_name(settings.cluster_id, name)
-        try:
-            containers.make_machine(client, settings, network, name, image, user_key)
-            containers.wait_for_ssh(client, container[name])
-        except BaseException:
-            containers.remove_machine(client, container[name])
-            raise
-
-    def start(name: str) -> None:
-        containers.start(client, container[name])
-        containers.wait_for_ssh(client, container[name])
+    there = {machine.name: machine.instance_id for machine in found.machines}
+    made: list[str] = []
 
     def change(action: Callable[..., None], *values: object) -> Callable[[str], None]:
-        return lambda name: action(client, container[name], *values)
+        return lambda name: action(client, there[name], *values)
+
+    def make(name: str) -> None:
+        made.append(containers.make_machine(client, settings, network, name, image, user_key))
 
     _each("remove machine", plan.remove, change(containers.remove_machine), tell)
-    network = found.network or containers.make_network(client, settings)
-    _each("resume machine", plan.resume, change(containers.resume), tell)
-    _each("change limits", plan.resize, change(containers.resize, settings), tell)
-    _each("start machine", plan.start, start, tell)
+    network = found.network or make_network(client, settings)
     try:
+        _each("resume machine", plan.resume, change(containers.resume), tell)
+        _each("change limits", plan.resize, change(containers.resize, settings), tell)
+        _each("start machine", plan.start, change(containers.start), tell)
         _each("make machine", plan.create, make, tell)
     except BaseException:
-        if not containers.observe(client, settings.cluster_id).machines:
-            containers.remove_network(client, network.name)
+        for container in made:
+            containers.remove_machine(client, container)
+        if not found.network:
+            remove_network(client, network)
         raise
 
 
@@ -199,9 +209,13 @@ def _each(what: str, names: Sequence[str], action: Callable[[str], None], tell: 
         with step(tell, name, what):
             action(name)
 
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="machine") as pool:
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="machine")
+    try:
         futures = {name: pool.submit(told, name) for name in names}
-    errors = {name: future.exception() for name, future in futures.items()}
+        errors = {name: future.exception() for name, future in futures.items()}
+    finally:
+        # On Ctrl-C what is under way ends, and what waits is dropped.
+        pool.shutdown(cancel_futures=True)
     failed = {name: error for name, error in errors.items() if error}
     if len(failed) == 1:
         raise next(iter(failed.values()))

@@ -41,6 +41,7 @@ class Network:
     """The network of one cluster, and when it was made."""
 
     name: str
+    network_id: str
     subnet: str
     door: str
     owner: str

@@ -45,8 +45,8 @@ def parse_local(
 ) -> LocalSettings:
     """Check what a user asked for, as texts or numbers, and return the settings.
 
-    `given` has `name`, `nodes`, `cpus`, `memory` and, if there is a price, `hourly_price`
-    and `currency`.
+    `given` has `name`, `nodes`, `cpus`, `memory` and, if there is one, the `price` of a
+    machine and hour, and its `currency`.
 
     Raises
     ------
@@ -54,9 +54,9 @@ def parse_local(
         With every problem at once, each naming the field, the value and the rule.
     """
     problems = Problems()
-    known = ("name", "nodes", "cpus", "memory", "hourly_price", "currency")
+    known = ("name", "nodes", "cpus", "memory", "price", "currency")
     problems.unknown_keys("", given, known)
-    price = given.get("hourly_price")
+    price = given.get("price")
     values: dict[str, Any] = {
         "cluster_id": _name(given.get("name", "local"), problems),
         "nodes": _nodes(given.get("nodes"), problems),
@@ -67,6 +67,13 @@ def parse_local(
     }
     problems.raise_if_any(source, next_step="fab local.up --nodes 3 --cpus 0.6 --memory 3g")
     return LocalSettings(state=state, door=door, **values)
+
+
+def check_name(name: str) -> None:
+    """Check a cluster's name alone, as `parse_local` does."""
+    problems = Problems()
+    _name(name, problems)
+    problems.raise_if_any("--name", next_step="--name local")
 
 
 def check_fit(settings: LocalSettings, *, cpus: int, memory_bytes: int) -> None:
@@ -152,7 +159,7 @@ def _memory(value: Any, problems: Problems) -> int | None:
 def _price(value: Any, problems: Problems) -> float | None:
     number = _number(value)
     if number is None or number < 0:
-        problems.add("hourly_price", f"must be a number from 0, is {value!r:.80}")
+        problems.add("price", f"must be a number from 0, is {value!r:.80}")
     return number
 
 

@@ -1,0 +1,150 @@
+"""`fab local.*`: machines on this computer, as containers with sshd."""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from contracts import endpoint as endpoints
+from contracts.errors import UsageError
+from contracts.inventory import Inventory
+from infra import local_nodes
+from infra.local_plan import Plan
+from infra.settings import check_name, parse_local
+from tasks.progress import Progress
+from tasks.verb import Answer, state_folder, verb
+
+NAME = "the cluster's name; several can stand side by side, each with its own TANDEM_STATE"
+
+
+@verb(
+    help={
+        "nodes": "how many machines, the head among them",
+        "cpus": "CPUs of each machine; a fraction is allowed",
+        "memory": "memory of each machine, such as 3g or 512m",
+        "name": NAME,
+        "price": "notional price of a machine and hour, to show what a run would cost",
+        "currency": "currency of that price, three letters",
+        "dry-run": "say what would be done and do nothing",
+    }
+)
+def up(
+    context: Context,
+    nodes: str = "3",
+    cpus: str = "0.6",
+    memory: str = "3g",
+    name: str = "local",
+    price: str = "",
+    currency: str = "EUR",
+    dry_run: bool = False,
+) -> Answer:
+    """Make the machines as asked: create, remove or resize what differs, keep the rest."""
+    given: dict[str, Any] = {"name": name, "nodes": nodes, "cpus": cpus, "memory": memory}
+    given["currency"] = currency
+    if price:
+        given["price"] = price
+    settings = parse_local(given, state=state_folder(), door="fab", source="local.up")
+    plan = local_nodes.preview(settings)
+    if dry_run:
+        return Answer(_plan_document(plan), _plan_text(plan, "Would ", "Nothing to change."))
+    inventory = local_nodes.up(settings, Progress())
+    document = {
+        **_plan_document(plan),
+        "cluster_id": inventory.cluster_id,
+        "generation": inventory.generation,
+        "inventory": str(settings.state / "inventory.json"),
+        "nodes": [node.name for node in inventory.nodes],
+    }
+    return Answer(document, _up_text(plan, inventory))
+
+
+@verb(help={"name": NAME, "dry-run": "say what would be removed and remove nothing"})
+def down(context: Context, name: str = "local", dry_run: bool = False) -> Answer:
+    """Remove the machines of a cluster, half-made ones too, with their network and keys."""
+    state = state_folder()
+    check_name(name)
+    if dry_run:
+        names = local_nodes.removable(name, "fab", state)
+        words = f"Would remove {', '.join(names)}." if names else "Nothing to remove."
+        return Answer({"would_remove": list(names)}, words)
+    removed = local_nodes.down(name, "fab", state, Progress())
+    _forget_cluster(state, name)
+    words = f"Removed {', '.join(removed)}." if removed else "Nothing to remove."
+    return Answer({"removed": list(removed)}, words)
+
+
+@verb(help={"name": NAME})
+def status(context: Context, name: str = "local") -> Answer:
+    """Show the machines of a cluster as the Docker engine has them."""
+    check_name(name)
+    found = local_nodes.observe(name)
+    machines = [
+        {
+            "name": one.name,
+            "state": one.state,
+            "cpus": one.cpus,
+            "memory_bytes": one.memory_bytes,
+            "address": one.address,
+            "ssh_port": one.ssh_port,
+            "door": one.door,
+        }
+        for one in found.machines
+    ]
+    lines = [
+        f"{one.name:<10} {one.state:<8} {one.cpus:5.2f} CPU "
+        f"{one.memory_bytes / 1024**3:6.2f} GiB  {one.address:<15} "
+        f"ssh 127.0.0.1:{one.ssh_port or '-'}  made by {one.door}"
+        for one in found.machines
+    ]
+    nothing = f"There are no machines in cluster {name}. Next: fab local.up --nodes 3"
+    return Answer({"cluster_id": name, "machines": machines}, "\n".join(lines) or nothing)
+
+
+def _plan_document(plan: Plan) -> dict[str, Any]:
+    return {
+        "changes": plan.changes,
+        "create": list(plan.create),
+        "remove": list(plan.remove),
+        "resize": list(plan.resize),
+        "start": [*plan.start, *plan.resume],
+        "keep": list(plan.keep),
+        "replaced": plan.replaced,
+    }
+
+
+def _plan_text(plan: Plan, lead: str, nothing: str) -> str:
+    replaced = [f"{name} ({reason})" for name, reason in plan.replaced.items()]
+    parts = [
+        ("create", [name for name in plan.create if name not in plan.replaced]),
+        ("replace", replaced),
+        ("remove", [name for name in plan.remove if name not in plan.replaced]),
+        ("change the limits of", plan.resize),
+        ("start", [*plan.start, *plan.resume]),
+    ]
+    words = [f"{verb} {', '.join(names)}" for verb, names in parts if names]
+    if plan.network and not words:
+        words = ["make the network"]
+    return f"{lead}{'; '.join(words)}." if words else nothing
+
+
+def _up_text(plan: Plan, inventory: Inventory) -> str:
+    count = len(inventory.nodes)
+    nothing = f"Nothing to change: {count} machine{'s' if count > 1 else ''} as asked."
+    done = _plan_text(plan, "Done: ", nothing)
+    return f"{done}\nNext: fab cluster.start --nodes {count} --engine ray"
+
+
+def _forget_cluster(state: Path, name: str) -> None:
+    """Remove what describes a cluster on machines that are gone: endpoint, credentials."""
+    with suppress(UsageError):
+        if endpoints.load(state / "endpoint.json").cluster_id == name:
+            (state / "endpoint.json").unlink()
+    credentials = state / "credentials" / name
+    if credentials.exists():
+        shutil.rmtree(credentials)
+
+
+collection = Collection("local", up, down, status)
