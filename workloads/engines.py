@@ -115,9 +115,6 @@ class Engine(Protocol):
     def wait(self, timeout: float) -> list[Report]:
         """Return what happened; raises EngineLost when the engine is gone."""
 
-    def versions(self) -> dict[str, str]:
-        """Return the versions of the engine's libraries."""
-
     def close(self) -> None:
         """Give the slots back; never waits for a unit that is still running."""
 

@@ -1,14 +1,12 @@
 """Every workload by the name that `--workload` takes, and what a workload must offer."""
 
-import hashlib
 import importlib
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from contracts.errors import UsageError
-from contracts.trial import TrialResult, canonical
+from contracts.trial import TrialResult
 from workloads.engines import Outcome, Unit
 from workloads.runs import RunSpec
 
@@ -68,8 +66,8 @@ class Workload(Protocol):
     def sources(self) -> list[Path]:
         """Return the workload's own files that decide its scores."""
 
-    def libraries(self) -> tuple[str, ...]:
-        """Return the names of the distributions that decide its scores."""
+    def libraries(self) -> dict[str, str]:
+        """Return the versions, by name, of the distributions that decide its scores."""
 
     def prepare(self, home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Put the data into a node's cache, once; return facts that all nodes must share."""
@@ -109,18 +107,3 @@ def find(name: str) -> Workload:
             next_step=f"fab sweep.run --workload {names()[0]}",
         )
     return cast(Workload, importlib.import_module(_MODULES[name]))
-
-
-def fingerprint(workload: Workload) -> str:
-    """Return 16 hexadecimal digits for a workload's own sources and library versions.
-
-    Files count by name and content and not by place, so that a checkout and an unpacked
-    wheel agree.
-    """
-    files = {
-        "/".join(path.parts[-2:]): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in workload.sources()
-    }
-    versions = {name: metadata.version(name) for name in workload.libraries()}
-    text = canonical({"files": files, "versions": versions})
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,135 @@
+"""The driver of one run, on the head: `python -m workloads.driver RUN_FOLDER/spec.json`.
+
+It writes `results.jsonl` beside the specification and prints nothing of substance. Started
+again in the same folder it goes on: trials that have a result are not done twice.
+"""
+
+import contextlib
+import dataclasses
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import DONE, FAILED, INTERRUPTED, TandemError
+from contracts.files import single_writer
+from workloads import executor, registry
+from workloads.engines import Engine, Slot, open_engine
+from workloads.executor import Hearers, Limits, Totals
+from workloads.phases import check_same, do_everywhere
+from workloads.registry import Workload
+from workloads.run_log import RunLog
+from workloads.runs import RunSpec, load
+
+CONNECT_SECONDS = 120.0
+DATA_SECONDS = 900.0
+WARM_UP_SECONDS = 300.0
+_LIBRARIES = ("ray", "dask", "distributed", "scikit-learn", "numpy", "scipy", "joblib")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Drive the run whose specification is the one argument; return the exit code."""
+    path = Path(arguments[0])
+    spec = load(path)
+    signal.signal(signal.SIGTERM, _stop)
+    with single_writer(path.with_name("driver.lock"), purpose=f"The run {spec.run_id}"):
+        log = RunLog(path.with_name("results.jsonl"))
+        try:
+            drive(spec, log)
+        except TandemError as error:
+            log.write("failed", reason=str(error))
+            return error.exit_code
+        except (KeyboardInterrupt, SystemExit):
+            log.write("failed", reason="The driver was stopped.")
+            return INTERRUPTED
+        except Exception as error:
+            traceback.print_exc()
+            log.write("failed", reason=f"{type(error).__name__}: {error}")
+            return FAILED
+    return DONE
+
+
+def drive(spec: RunSpec, log: RunLog) -> None:
+    """Do what is left of a run, from connecting to the summary.
+
+    Raises
+    ------
+    TandemError
+        If the run cannot go on; what was finished is in the log.
+    """
+    log.write("started", pid=os.getpid(), versions=_versions())
+    workload = registry.find(spec.workload)
+    engine = open_engine(spec)
+    try:
+        with _phase(log, "connect"):
+            engine.connect(CONNECT_SECONDS)
+        lost = _make_ready(spec, log, workload, engine)
+        totals = _work(spec, log, workload, engine, lost)
+    finally:
+        engine.close()
+    results = [log.results[trial.trial_id] for trial in spec.trials]
+    log.write(
+        "finished",
+        wall_seconds=totals.wall_seconds,
+        units=totals.units,
+        retries=totals.retries,
+        cpu_seconds=totals.cpu_seconds,
+        summary=workload.open_work(spec).summary(results),
+    )
+
+
+def _make_ready(spec: RunSpec, log: RunLog, workload: Workload, engine: Engine) -> set[Slot]:
+    """Put the data on every node and warm every slot up; return the slots lost meanwhile."""
+    with _phase(log, "data"):
+        firsts = [slot for slot in engine.slots if slot.index == 0]
+        unit = workload.preparation(spec)
+        found = do_everywhere(engine, unit, firsts, DATA_SECONDS, log.death)
+        check_same(found.values, head=spec.nodes[0])
+    with _phase(log, "warmup"):
+        left = [slot for slot in engine.slots if slot not in found.lost]
+        unit = workload.warm_up(spec)
+        warm = do_everywhere(engine, unit, left, WARM_UP_SECONDS, log.death)
+    return (found.lost | warm.lost) - set(warm.values)
+
+
+def _work(
+    spec: RunSpec, log: RunLog, workload: Workload, engine: Engine, lost: set[Slot]
+) -> Totals:
+    left = tuple(trial for trial in spec.trials if trial.trial_id not in log.results)
+    work = workload.open_work(dataclasses.replace(spec, trials=left))
+    limits = Limits(spec.unit_deadline_seconds, spec.run_deadline_seconds, spec.max_attempts)
+    hearers = Hearers(log.trial, log.death, log.progress)
+    with _phase(log, "work"):
+        return executor.run(engine, work, limits, hearers, lost=lost)
+
+
+@contextlib.contextmanager
+def _phase(log: RunLog, name: str) -> Iterator[None]:
+    begin = time.monotonic()
+    yield
+    log.write("phase", name=name, seconds=time.monotonic() - begin)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _stop(signal_number: int, frame: Any) -> None:
+    raise SystemExit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # an engine's library may wait at exit for a peer that is gone

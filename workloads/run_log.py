@@ -1,0 +1,78 @@
+"""The file that a driver writes and the operator reads: one JSON object a line, synced."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import InvalidDocument
+from contracts.files import append_line
+from contracts.trial import TrialResult, parse_result
+
+PROGRESS_SECONDS = 0.5
+
+
+class RunLog:
+    """Appends to `results.jsonl`; a line that a killed driver left unfinished is cut off first.
+
+    `results` are the trials that the file holds already, by id.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last_progress = 0.0
+        self._last_done = 0
+        _cut_torn_tail(path)
+        self.results: dict[str, TrialResult] = {
+            result.trial_id: result for result in _trials(path)
+        }
+
+    def write(self, kind: str, **fields: Any) -> None:
+        """Append one line; it is on the disk when this returns."""
+        append_line(self._path, json.dumps({"kind": kind, **fields}, allow_nan=False))
+
+    def trial(self, result: TrialResult) -> None:
+        """Append the result of a trial, unless the file has one."""
+        if result.trial_id not in self.results:
+            self.results[result.trial_id] = result
+            self.write("trial", **dataclasses.asdict(result))
+
+    def death(self, node: str, after_seconds: float, detail: str) -> None:
+        """Append that something died on a node."""
+        self.write("death", node=node, after_seconds=round(after_seconds, 3), detail=detail)
+
+    def progress(self, done: int, total: int) -> None:
+        """Append how far the run is, at most twice a second but always at the end."""
+        now = time.monotonic()
+        at_the_end = done == total and done != self._last_done
+        if at_the_end or now - self._last_progress >= PROGRESS_SECONDS:
+            self._last_progress, self._last_done = now, done
+            self.write("progress", done=done, total=total)
+
+
+def _cut_torn_tail(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError), open(path, "r+b") as stream:
+        content = stream.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            stream.truncate(whole)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+def _trials(path: Path) -> list[TrialResult]:
+    """Return the results in the file; a line that is damaged is a trial to do again."""
+    if not path.exists():
+        return []
+    found = []
+    for line in path.read_bytes().splitlines():
+        with contextlib.suppress(ValueError, InvalidDocument):
+            document: Mapping[str, Any] = json.loads(line)
+            fields = {key: value for key, value in document.items() if key != "kind"}
+            if document.get("kind") == "trial":
+                found.append(parse_result(fields))
+    return found
