@@ -45,7 +45,7 @@ lock: $(BIN)/.synced ## resolve the dependencies anew into the two lock files
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
 	    pyproject.toml -o requirements.lock
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
-	    --extra operator --extra test -c requirements.lock pyproject.toml -o requirements-operator.lock
+	    --extra operator --extra test --extra bench -c requirements.lock pyproject.toml -o requirements-operator.lock
 
 clean: ## remove local machines, the Docker engine we started, caches and the environment
 	@if [ -x $(BIN)/fab ]; then $(BIN)/fab local.down && $(BIN)/fab setup.clean; fi

@@ -1,0 +1,1 @@
+"""Commands that measure the published figures; none of them is a test."""
