@@ -150,7 +150,8 @@ def ray_up(made: Cluster, folder: Path) -> float:
         "upscaling_speed": 100,
         "head_start_ray_commands": [
             # Its second autoscaler never launches the last worker of this provider.
-            f"RAY_enable_autoscaler_v2=0 {ray} start --head --port=6379 --node-ip-address={head.private_ip} {start} "
+            f"RAY_enable_autoscaler_v2=0 {ray} start --head --port=6379 {start} "
+            f"--node-ip-address={head.private_ip} "
             "--autoscaling-config=~/ray_bootstrap_config.yaml"
         ],
         "worker_start_ray_commands": [f"{ray} start --address=$RAY_HEAD_IP:6379 {start}"],

@@ -2,4 +2,6 @@
 
 from invoke.collection import Collection
 
-namespace = Collection()
+from tasks import demo, local, setup
+
+namespace = Collection(demo.collection, local.collection, setup.collection)
