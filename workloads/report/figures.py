@@ -1,0 +1,221 @@
+"""Each figure of the report: what is drawn, and what a reader without eyes is told of it."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from workloads.report.canvas import INK, MARKERS, MUTED, PAPER, SERIES, Canvas
+from workloads.report.costs import Prices
+from workloads.report.evidence import Evidence
+from workloads.report.statistics import Law, Spread, spread
+from workloads.sweep import PLAIN, Cell
+
+WIDTH, HEIGHT = 4.6, 3.0
+LABEL_GAP = 0.075
+DOTS, LONG, SHORT = (0, (1, 3)), (0, (5, 3)), (0, (2, 2))
+
+
+@dataclass(frozen=True)
+class Label:
+    """The name of a series beside its last point, which is at `x` and `y`."""
+
+    x: float
+    y: float
+    text: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with its heading, its caption and the SVG element itself."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+
+
+def time_against_nodes(evidence: Evidence) -> Drawing:
+    """Draw every run's time, the median and the middle half of each cell."""
+    with Canvas("time", WIDTH, HEIGHT) as canvas:
+        axes = canvas.axes[0]
+        labels = []
+        for engine in evidence.engines():
+            values = {one.nodes: evidence.seconds(one) for one in cells_of(evidence, engine)}
+            if engine == PLAIN:
+                middle = spread(values[1]).median
+                axes.plot([1, _most(evidence)], [middle] * 2, color=SERIES[PLAIN], linewidth=1,
+                          alpha=0.6)  # fmt: skip
+            labels += _draw_cells(axes, engine, values)
+        _finish(axes, evidence, "seconds", labels)
+    return Drawing(
+        "time",
+        "Time against nodes",
+        "Each dot is one run, the line joins the medians, the bar spans the middle half.",
+        canvas.svg("Time against nodes", _spoken(evidence, lambda seconds, _: seconds, "s")),
+    )
+
+
+def speed_up(evidence: Evidence, laws: Mapping[str, Sequence[Law]]) -> Drawing:
+    """Draw how many times as fast as one node each engine is, the ideal, and the fits."""
+    most = _most(evidence)
+    with Canvas("speed-up", WIDTH, HEIGHT) as canvas:
+        axes = canvas.axes[0]
+        axes.plot([1, most], [1, most], color=MUTED, linewidth=1, linestyle=DOTS)
+        labels = [Label(most, most, "ideal", MUTED)]
+        for engine, base in _bases(evidence).items():
+            for law, dashes in zip(laws.get(engine, ()), (LONG, SHORT), strict=False):
+                at = [1 + step * (most - 1) / 40 for step in range(41)]
+                axes.plot(at, [law.speed_up(nodes) for nodes in at], color=SERIES[engine],
+                          linewidth=1, linestyle=dashes, alpha=0.7)  # fmt: skip
+            values = {
+                cell.nodes: [base / seconds for seconds in evidence.seconds(cell)]
+                for cell in cells_of(evidence, engine)
+            }
+            labels += _draw_cells(axes, engine, values, line=False)
+        _finish(axes, evidence, "times as fast as one node", labels)
+    return Drawing(
+        "speed-up",
+        "Speed-up",
+        "Against the engine's own median on one node. Long dashes: Amdahl's law; short dashes: "
+        "the Universal Scalability Law; dots: ideal.",
+        canvas.svg("Speed-up", _spoken(evidence, _relative_to_one(evidence), "times")),
+    )
+
+
+def efficiency(evidence: Evidence) -> Drawing:
+    """Draw the speed-up per node."""
+    with Canvas("efficiency", WIDTH, HEIGHT) as canvas:
+        axes = canvas.axes[0]
+        axes.plot([1, _most(evidence)], [1, 1], color=MUTED, linewidth=1, linestyle=DOTS)
+        labels = []
+        for engine, base in _bases(evidence).items():
+            values = {
+                cell.nodes: [base / seconds / cell.nodes for seconds in evidence.seconds(cell)]
+                for cell in cells_of(evidence, engine)
+            }
+            labels += _draw_cells(axes, engine, values)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        _finish(axes, evidence, "speed-up per node", labels)
+    relative = _relative_to_one(evidence)
+    return Drawing(
+        "efficiency",
+        "Efficiency",
+        "Speed-up divided by the number of nodes; at 100 % no machine is wasted.",
+        canvas.svg(
+            "Efficiency",
+            _spoken(
+                evidence, lambda seconds, cell: 100 * relative(seconds, cell) / cell.nodes, "%"
+            ),
+        ),
+    )
+
+
+def cost(evidence: Evidence, prices: Prices) -> Drawing:
+    """Draw what one run costs."""
+    with Canvas("cost", WIDTH, HEIGHT) as canvas:
+        axes = canvas.axes[0]
+        labels = []
+        for engine in evidence.engines():
+            values = {}
+            for cell in cells_of(evidence, engine):
+                found = [prices.of_run(row) for row in evidence.clean[cell]]
+                values[cell.nodes] = [one for one in found if one is not None]
+            known = {nodes: found for nodes, found in values.items() if found}
+            labels += _draw_cells(axes, engine, known)
+        _finish(axes, evidence, f"{prices.currency} a run".strip(), labels)
+    words = "Hourly prices of the machines used, times the time of the work."
+    if prices.assumed:
+        words += " The price is an assumption, not the inventory's."
+    return Drawing("cost", "Cost of a run", words, canvas.svg("Cost of a run", words))
+
+
+def _draw_cells(
+    axes: Axes, engine: str, values: Mapping[int, Sequence[float]], *, line: bool = True
+) -> list[Label]:
+    """Draw the runs of one engine; return where its name should stand."""
+    colour, marker = SERIES[engine], MARKERS[engine]
+    spreads = {nodes: spread(found) for nodes, found in sorted(values.items())}
+    if not spreads:
+        return []
+    for nodes, found in values.items():
+        axes.plot([nodes] * len(found), found, marker, color=colour, markersize=3,
+                  alpha=0.45, markeredgewidth=0)  # fmt: skip
+    at = list(spreads)
+    medians = [one.median for one in spreads.values()]
+    axes.vlines(at, [one.low for one in spreads.values()],
+                [one.high for one in spreads.values()], color=colour, linewidth=3.2,
+                alpha=0.35)  # fmt: skip
+    axes.plot(at, medians, color=colour, marker=marker, markersize=6, markeredgecolor=PAPER,
+              markeredgewidth=1, linestyle="-" if line and len(at) > 1 else "none",
+              zorder=3)  # fmt: skip
+    return [Label(at[-1], medians[-1], "plain" if engine == PLAIN else engine.capitalize(),
+                  colour)]  # fmt: skip
+
+
+def _finish(axes: Axes, evidence: Evidence, unit: str, labels: Sequence[Label]) -> None:
+    counts = sorted({cell.nodes for cell in evidence.clean} or {1})
+    margin = 0.12 * max(1, counts[-1] - counts[0])
+    axes.set_xlim(counts[0] - margin, counts[-1] + 3 * margin)
+    axes.set_xticks(counts)
+    axes.set_ylim(0, axes.get_ylim()[1])
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.set_xlabel("nodes")
+    axes.set_title(unit, color=MUTED)
+    axes.spines["left"].set_visible(False)
+    axes.spines["bottom"].set_color(INK)
+    for label, height in zip(labels, _heights(labels, axes.get_ylim()[1]), strict=True):
+        axes.text(counts[-1] + 0.7 * margin, height, label.text, va="center",
+                  color=label.colour, fontweight="bold")  # fmt: skip
+
+
+def _heights(labels: Sequence[Label], top: float) -> list[float]:
+    """Return where to write each label so that none covers another, nearest its own point."""
+    gap = LABEL_GAP * top
+    order = sorted(range(len(labels)), key=lambda index: labels[index].y)
+    heights = [label.y for label in labels]
+    for _ in range(20):
+        for low, high in itertools.pairwise(order):
+            short = gap - (heights[high] - heights[low])
+            if short > 0:
+                heights[low] -= short / 2
+                heights[high] += short / 2
+    return heights
+
+
+def _most(evidence: Evidence) -> int:
+    return max((cell.nodes for cell in evidence.clean), default=1)
+
+
+def cells_of(evidence: Evidence, engine: str) -> list[Cell]:
+    """Return the measured cells of an engine, fewest nodes first."""
+    return sorted(
+        (cell for cell in evidence.clean if cell.engine == engine), key=lambda one: one.nodes
+    )
+
+
+def _bases(evidence: Evidence) -> dict[str, float]:
+    """Return the median on one node of each engine that was measured on one."""
+    return {
+        engine: spread(evidence.seconds(Cell(engine, 1))).median
+        for engine in evidence.engines()
+        if engine != PLAIN and Cell(engine, 1) in evidence.clean
+    }
+
+
+def _relative_to_one(evidence: Evidence) -> Callable[[float, Cell], float]:
+    bases = _bases(evidence)
+    return lambda seconds, cell: bases.get(cell.engine, float("nan")) / seconds
+
+
+def _spoken(evidence: Evidence, value: Callable[[float, Cell], float], unit: str) -> str:
+    words = []
+    for cell in evidence.clean:
+        median: Spread = spread(evidence.seconds(cell))
+        found = value(median.median, cell)
+        if found == found:
+            words.append(f"{cell.engine} on {cell.nodes}: {found:.3g} {unit}")
+    return "Medians: " + "; ".join(words) + "." if words else "No runs to show."

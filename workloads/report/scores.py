@@ -1,0 +1,85 @@
+"""Whether every engine found the same scores, and which parameters were best."""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.trial import canonical
+from workloads.report.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One combination of parameters and its scores, one a fold."""
+
+    parameters: Mapping[str, Any]
+    scores: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean over the folds."""
+        return statistics.fmean(self.scores)
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation over the folds; 0 for a single one."""
+        return statistics.stdev(self.scores) if len(self.scores) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the results of one combination agree over engines, node counts and repeats.
+
+    `compared` counts the results with a partner, `differing` names each combination whose
+    scores are not equal to the last bit, with the largest difference in any fold.
+    """
+
+    compared: int
+    combinations: int
+    differing: tuple[tuple[Mapping[str, Any], float], ...]
+
+
+def ranking(evidence: Evidence) -> list[Ranked]:
+    """Return the scored combinations, best mean first, equal ones in the workload's order."""
+    ranked = [
+        Ranked(combination, next(iter(found)))
+        for combination, found in _by_combination(evidence)
+        if found
+    ]
+    return sorted(ranked, key=lambda one: -one.mean)
+
+
+def agreement(evidence: Evidence) -> Agreement:
+    """Compare all results of each combination with one another."""
+    compared, differing, several = 0, [], 0
+    for combination, found in _by_combination(evidence):
+        if len(found) < 2:
+            continue
+        several += 1
+        compared += len(found)
+        distance = max(_distance(found[0], other) for other in found)
+        if distance > 0:
+            differing.append((combination, distance))
+    return Agreement(compared, several, tuple(differing))
+
+
+def _by_combination(
+    evidence: Evidence,
+) -> list[tuple[Mapping[str, Any], list[tuple[float, ...]]]]:
+    found: dict[str, list[tuple[float, ...]]] = {}
+    for run in evidence.runs:
+        for trial in run.trials:
+            result = evidence.results.get(trial.trial_id)
+            if result is not None and result.status == "ok":
+                found.setdefault(canonical(trial.parameters), []).append(result.scores)
+    return [
+        (combination, found.get(canonical(combination), []))
+        for combination in evidence.work.combinations
+    ]
+
+
+def _distance(one: tuple[float, ...], two: tuple[float, ...]) -> float:
+    if len(one) != len(two):
+        return float("inf")
+    return max((abs(a - b) for a, b in zip(one, two, strict=True)), default=0.0)
