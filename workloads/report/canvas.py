@@ -102,6 +102,11 @@ class Canvas:
         return _adapted(stream.getvalue(), self.name, title, description)
 
 
+def shortened(text: str, limit: int = 32) -> str:
+    """Return a text that leaves room for the figure that it names."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
 def _adapted(text: str, name: str, title: str, description: str) -> str:
     body = text[text.index("<svg") :]
     box = re.search(r'viewBox="([^"]*)"', body)

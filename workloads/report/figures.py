@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from workloads.report.canvas import INK, MARKERS, MUTED, PAPER, SERIES, Canvas
+from workloads.report.canvas import INK, MARKERS, MUTED, PAPER, SERIES, Canvas, shortened
 from workloads.report.costs import Prices
 from workloads.report.evidence import Evidence
 from workloads.report.statistics import Law, Spread, spread
@@ -126,7 +126,7 @@ def cost(evidence: Evidence, prices: Prices) -> Drawing:
                 values[cell.nodes] = [one for one in found if one is not None]
             known = {nodes: found for nodes, found in values.items() if found}
             labels += _draw_cells(axes, engine, known)
-        _finish(axes, evidence, f"{prices.currency} a run".strip(), labels)
+        _finish(axes, evidence, f"{shortened(prices.currency)} a run".strip(), labels)
     words = "Hourly prices of the machines used, times the time of the work."
     if prices.assumed:
         words += " The price is an assumption, not the inventory's."

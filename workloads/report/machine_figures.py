@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from workloads.records import RunRecord
 from workloads.report.answer import named
-from workloads.report.canvas import INK, MUTED, PHASES, SERIES, Canvas
+from workloads.report.canvas import INK, MUTED, PHASES, SERIES, Canvas, shortened
 from workloads.report.evidence import Evidence
 from workloads.report.figures import LONG, WIDTH, Drawing, cells_of
 from workloads.report.statistics import spread
@@ -62,7 +62,7 @@ def _small_multiples(
             axes.plot(seconds, found, color=colour, linewidth=1.2)
             axes.set_xlim(0, max(most, 1.0))
             axes.set_ylim(0, highest)
-            axes.set_title(node, color=INK)
+            axes.set_title(shortened(node), color=INK)
             axes.spines["left"].set_visible(False)
             for at in _work_phase(row):
                 axes.axvline(at, color=MUTED, linewidth=0.8, linestyle=LONG)
@@ -112,7 +112,7 @@ def _waterfall(engine: str, row: RunRecord) -> Drawing:
                 colour = PHASES[order.index(step) % len(PHASES)]
                 axes.barh(level, seconds, left=begin, color=colour, height=0.6, linewidth=0)
                 begin += seconds
-        axes.set_yticks(range(len(phases)), list(phases))
+        axes.set_yticks(range(len(phases)), [shortened(node) for node in phases])
         axes.invert_yaxis()
         axes.grid(visible=True, axis="x")
         axes.grid(visible=False, axis="y")
@@ -131,5 +131,5 @@ def _waterfall(engine: str, row: RunRecord) -> Drawing:
         Markup('<li class="phase-{}">{}</li>').format(index % len(PHASES) + 1, step)
         for index, step in enumerate(order)
     )
-    svg = canvas.svg(title, spoken) + Markup('<ul class="legend">{}</ul>').format(keys)
-    return Drawing(name, title, words, str(svg))
+    legend = Markup('<ul class="legend">{}</ul>').format(keys)
+    return Drawing(name, title, words, f"{canvas.svg(title, spoken)}{legend}")

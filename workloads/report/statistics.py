@@ -11,6 +11,7 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from scipy.stats import t as student
 
 CONFIDENCE = 0.95
+WIDEST = 20.0  # of a logarithm or of a share of 1: wider says nothing
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _half_widths(covariance: np.ndarray, freedom: int) -> list[float | None]:
         return [None] * len(covariance)
     quantile = float(student.ppf(0.5 + CONFIDENCE / 2, freedom))
     widths = quantile * np.sqrt(np.diag(covariance))
-    return [float(width) if math.isfinite(width) else None for width in widths]
+    return [float(width) if width < WIDEST else None for width in widths]
 
 
 def _estimate(
