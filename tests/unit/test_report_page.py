@@ -166,7 +166,7 @@ def test_an_unfinished_sweep_says_so_at_the_top(tmp_path):
     found = built(
         tmp_path, sweep_journal.entries(change=lambda row: row if row.repeat < 3 else None)
     )
-    text = found.html.read_text()
+    text = found.html.read_text().replace("\u00a0", " ")
     assert "<strong>Incomplete.</strong> 7 of 21 planned runs" in text
     assert text.index("Incomplete.") < text.index("How it scales")
     assert "**Incomplete.** 7 of 21" in found.markdown.read_text()

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from workloads.pace import span
 from workloads.report.costs import Prices, amount
 from workloads.report.evidence import Evidence
 from workloads.report.statistics import apart, spread
@@ -18,11 +17,12 @@ Verdict = Literal["yes", "dear", "no", "unknown"]
 
 @dataclass(frozen=True)
 class Answer:
-    """A headline, and the sentences that say why."""
+    """A headline, the sentences that say why, and what is missing, if anything is."""
 
     verdict: Verdict
     headline: str
     sentences: tuple[str, ...]
+    incomplete: str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Comparison:
     best_seconds: float
     alone: Cell
     alone_seconds: float
+    repeats: int
     distinct: bool
 
     @property
@@ -50,17 +51,19 @@ def answer(evidence: Evidence, prices: Prices | None) -> Answer:
     """Return what the measurements say to someone who has to decide."""
     compared = compare(evidence)
     if compared is None:
-        return Answer("unknown", _unknown(evidence), tuple(_state(evidence)))
+        said = tuple(_disturbed(evidence))
+        return Answer("unknown", _unknown(evidence), said, _incomplete(evidence))
     verdict = _verdict(compared)
     sentences = [
         _what(compared),
-        *_why(compared, verdict, evidence),
+        _why(compared, verdict, evidence),
         *_engines(compared, evidence),
         *_bringup(compared, evidence),
         _cost(compared, evidence, prices),
-        *_state(evidence),
+        *_disturbed(evidence),
     ]
-    return Answer(verdict, _headline(compared, verdict), tuple(sentences))
+    headline = _headline(compared, verdict)
+    return Answer(verdict, headline, tuple(sentences), _incomplete(evidence))
 
 
 def compare(evidence: Evidence) -> Comparison | None:
@@ -75,12 +78,14 @@ def compare(evidence: Evidence) -> Comparison | None:
     if plain in medians and not apart(evidence.seconds(alone), evidence.seconds(plain)):
         alone = plain
     best = min(several, key=lambda cell: medians[cell])
+    ours, theirs = evidence.seconds(best), evidence.seconds(alone)
     return Comparison(
         best,
         medians[best],
         alone,
         medians[alone],
-        apart(evidence.seconds(best), evidence.seconds(alone)),
+        min(len(ours), len(theirs)),
+        apart(ours, theirs),
     )
 
 
@@ -96,7 +101,11 @@ def named(cell: Cell) -> str:
 
 
 def _verdict(compared: Comparison) -> Verdict:
-    if not compared.distinct or compared.ratio < WORTH_RATIO:
+    if compared.ratio < WORTH_RATIO:
+        return "no"
+    if compared.repeats < 2:
+        return "unknown"
+    if not compared.distinct:
         return "no"
     return "yes" if compared.efficiency >= WORTH_EFFICIENCY else "dear"
 
@@ -107,6 +116,8 @@ def _headline(compared: Comparison, verdict: Verdict) -> str:
         return f"Worth distributing: {named(compared.best)} is {times}."
     if verdict == "dear":
         return f"Faster, at a price: {named(compared.best)} is {times}."
+    if verdict == "unknown":
+        return f"Not certain yet: {named(compared.best)} looks {times}."
     return "Do not distribute this."
 
 
@@ -118,39 +129,34 @@ def _what(compared: Comparison) -> str:
     )
 
 
-def _why(compared: Comparison, verdict: Verdict, evidence: Evidence) -> Iterator[str]:
-    share = f"{compared.efficiency:.0%}"
+def _why(compared: Comparison, verdict: Verdict, evidence: Evidence) -> str:
+    share, nodes = f"{compared.efficiency:.0%}", compared.best.nodes
+    factor = f"{compared.ratio:.2f}"
+    more = max(3, evidence.plan.repeats + (1 if evidence.complete else 0))
     if verdict == "yes":
-        yield (
-            f"That is {compared.ratio:.2f} times as fast on {compared.best.nodes} nodes, an "
-            f"efficiency of {share}, and the runs of the two do not overlap."
+        return (
+            f"That is {factor} times as fast on {nodes} nodes, an efficiency of {share}, and "
+            "the runs of the two do not overlap."
         )
-    elif verdict == "dear":
-        yield (
-            f"That is {compared.ratio:.2f} times as fast, but on {compared.best.nodes} times "
-            f"the machines: each does {share} of what one machine alone does. Distribute if "
-            "time matters more than cost."
+    if verdict == "dear":
+        return (
+            f"That is {factor} times as fast, but on {nodes} times the machines: each does "
+            f"{share} of what one machine alone does. Distribute if time matters more than "
+            "cost."
         )
-    elif compared.ratio <= 1:
-        yield "More machines made it slower: moving the work cost more than sharing it saved."
-    elif not compared.distinct:
-        repeats = min(
-            len(evidence.seconds(compared.best)), len(evidence.seconds(compared.alone))
+    if verdict == "unknown":
+        return (
+            f"That is a factor of {factor}, but one of them was measured only once, which "
+            f"says nothing about the spread; `fab sweep.run --repeats {more}` settles it."
         )
-        known = (
-            "each was measured once, which says nothing about their spread"
-            if repeats < 2
-            else "their runs overlap"
-        )
-        yield (
-            f"The medians differ by a factor of {compared.ratio:.2f}, but {known}: the "
+    if compared.ratio <= 1:
+        return "More machines made it slower: moving the work cost more than sharing it saved."
+    if compared.repeats > 1 and not compared.distinct:
+        return (
+            f"The medians differ by a factor of {factor}, but their runs overlap: the "
             "measurements do not show that distributing helps."
         )
-    else:
-        yield (
-            f"A factor of {compared.ratio:.2f} on {compared.best.nodes} nodes does not pay "
-            "for the effort."
-        )
+    return f"A factor of {factor} on {nodes} nodes does not pay for the effort."
 
 
 def _engines(compared: Comparison, evidence: Evidence) -> Iterator[str]:
@@ -220,29 +226,27 @@ def _unknown(evidence: Evidence) -> str:
     return "Nothing can be said about scaling: only one node was measured."
 
 
-def _state(evidence: Evidence) -> Iterator[str]:
-    if evidence.missing:
-        trials = sum(
-            1
-            for run in evidence.missing
-            for trial in run.trials
-            if trial.trial_id not in evidence.results
-        )
-        failed = f", {len(evidence.failed)} failed" if evidence.failed else ""
-        yield (
-            f"The sweep is incomplete: {len(evidence.missing)} of {len(evidence.runs)} runs "
-            f"lack results ({trials} trials not done{failed}). The same `fab sweep.run` goes "
-            "on."
-        )
-    if evidence.left_out:
-        count = len(evidence.left_out)
-        again = evidence.plan.repeats + 1
+def _incomplete(evidence: Evidence) -> str | None:
+    if not evidence.missing:
+        return None
+    trials = sum(
+        1
+        for run in evidence.missing
+        for trial in run.trials
+        if trial.trial_id not in evidence.results
+    )
+    failed = f", {len(evidence.failed)} failed" if evidence.failed else ""
+    return (
+        f"{len(evidence.missing)} of {len(evidence.runs)} planned runs lack results ({trials} "
+        f"trials not done{failed}). The same `fab sweep.run` goes on where it stopped."
+    )
+
+
+def _disturbed(evidence: Evidence) -> Iterator[str]:
+    count = len(evidence.left_out)
+    if count:
         yield (
             f"{count} run{'s were' if count > 1 else ' was'} disturbed and left out of every "
-            f"figure; `fab sweep.run --repeats {again}` adds a clean repeat."
+            f"figure; `fab sweep.run --repeats {evidence.plan.repeats + 1}` adds a clean "
+            "repeat."
         )
-
-
-def length(seconds: float) -> str:
-    """Return a measured duration: with a decimal below a minute, as people say it above."""
-    return f"{seconds:.1f} s" if seconds < 60 else span(seconds)

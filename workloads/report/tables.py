@@ -89,7 +89,7 @@ def best(ranked: Sequence[Ranked]) -> Table:
         for place, one in enumerate(top, 1)
     )
     heads = ("Place", "Mean score", "Deviation", "Worst to best fold", *names)
-    return Table(heads, rows, frozenset(range(len(heads))))
+    return Table(heads, rows, frozenset(range(1, len(heads))))
 
 
 def left_out(evidence: Evidence) -> Table:
