@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -55,21 +56,15 @@ def connect(*, timeout: float = 120.0) -> Iterator[docker.DockerClient]:
     causes = []
     for address in sockets(os.environ, Path.home()):
         try:
-            client = docker.DockerClient(base_url=address, timeout=int(timeout))
-        except docker.errors.DockerException as error:
-            causes.append(f"{address}: {_reason(error)}")
-            continue
-        try:
-            client.ping()
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            client.close()
+            client = _open(address, timeout)
+        except (OSError, docker.errors.DockerException) as error:
             causes.append(f"{address}: {_reason(error)}")
             continue
         with contextlib.closing(client), _in_our_words():
             yield client
         return
     raise NoEngine(
-        "No Docker engine answers.", cause="; ".join(causes), next_step=_advice(causes)
+        "No Docker engine answers.", cause="; ".join(causes), next_step=advice(causes)
     )
 
 
@@ -113,7 +108,7 @@ def ensure(state: Path, tell: Tell) -> str:
         tell(Event("setup", "docker engine", "skipped", detail="answers already"))
         return "found"
     if os.environ.get("DOCKER_HOST") or os.geteuid() != 0:
-        with connect():
+        with connect():  # there is nothing we may start, so its error is the answer
             return "found"
     if shutil.which("dockerd") is None:
         _install(tell)
@@ -164,6 +159,21 @@ def _in_our_words() -> Iterator[None]:
         ) from error
 
 
+def _open(address: str, timeout: float) -> docker.DockerClient:
+    if address.startswith("unix://"):
+        # The SDK leaves its socket open when nobody listens, so ask first.
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(timeout)
+            probe.connect(address.removeprefix("unix://"))
+    client = docker.DockerClient(base_url=address, timeout=int(timeout))
+    try:
+        client.ping()
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
 def _reason(error: BaseException) -> str:
     text = str(error)
     for sign in ("Permission denied", "No such file or directory", "Connection refused"):
@@ -172,7 +182,10 @@ def _reason(error: BaseException) -> str:
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 
-def _advice(causes: list[str]) -> str:
+def advice(causes: list[str]) -> str:
+    """Return what to do next when every engine that was tried failed for these causes."""
+    if os.environ.get("DOCKER_HOST"):
+        return "start the engine that DOCKER_HOST names, or unset DOCKER_HOST"
     if any("permission denied" in cause for cause in causes):
         return "sudo usermod -aG docker $USER, log in again, then fab setup.run"
     if os.geteuid() == 0 and Path("/etc/debian_version").exists():

@@ -127,7 +127,8 @@ def check_owner(cluster_id: str, observed: Observed, *, door: str, owner: str) -
     doors = sorted({part.door for part in parts} - {door})
     if doors:
         commands = {
-            "pulumi": "pulumi up --stack local, or pulumi destroy --stack local",
+            "pulumi": "pulumi up --stack local, or pulumi destroy --stack local (after a "
+            "crash: pulumi cancel, then pulumi up, which takes over what is there)",
             "fab": f"fab local.up --name {cluster_id}, or fab local.down --name {cluster_id}",
         }
         raise RefusedError(

@@ -32,6 +32,10 @@ _INDEX_SETTINGS = (
 
 def lock_fingerprint(lock: Path) -> str:
     """Return the first 16 hexadecimal digits of the lock's SHA-256."""
+    if not lock.is_file():
+        raise UsageError(
+            f"There is no lock file {lock}.", next_step="make lock, or git checkout it"
+        )
     return hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
 
 
@@ -45,7 +49,7 @@ def ensure(lock: Path, state: Path, tell: Tell) -> str:
     TandemError
         If it cannot be built; the message carries the end of the build's output.
     """
-    files = _files(lock)
+    files = build_files(lock)
     tag = image_tag(lock_fingerprint(lock), files)
     with docker_engine.connect(timeout=600.0) as client:
         try:
@@ -63,7 +67,7 @@ def ensure(lock: Path, state: Path, tell: Tell) -> str:
 
 def wanted_tag(lock: Path) -> str:
     """Return the tag of the node image for this lock, built or not."""
-    return image_tag(lock_fingerprint(lock), _files(lock))
+    return image_tag(lock_fingerprint(lock), build_files(lock))
 
 
 def remove_all(tell: Tell) -> tuple[str, ...]:
@@ -86,12 +90,8 @@ def image_tag(fingerprint: str, files: Mapping[str, bytes]) -> str:
     return f"{REPOSITORY}:{fingerprint}-{digest.hexdigest()[:12]}"
 
 
-def _files(lock: Path) -> dict[str, bytes]:
+def build_files(lock: Path) -> dict[str, bytes]:
     """Return the build's input, by name."""
-    if not lock.is_file():
-        raise UsageError(
-            f"There is no lock file {lock}.", next_step="make lock, or git checkout it"
-        )
     uv = shutil.which("uv", path=sysconfig.get_path("scripts")) or shutil.which("uv")
     if uv is None:
         raise TandemError("There is no uv beside this Python.", next_step="make setup")
@@ -128,7 +128,8 @@ def _check_space(client: docker.DockerClient) -> None:
         )
 
 
-def _context(files: Mapping[str, bytes]) -> io.BytesIO:
+def build_context(files: Mapping[str, bytes]) -> io.BytesIO:
+    """Return the build's input as the archive that the engine takes."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for name, content in sorted(files.items()):
@@ -150,7 +151,7 @@ def _build(
     end = time.monotonic() + _BUILD_SECONDS
     output: list[str] = []
     lines = client.api.build(
-        fileobj=_context(files),
+        fileobj=build_context(files),
         custom_context=True,
         tag=tag,
         buildargs=dict(arguments),

@@ -15,7 +15,7 @@ LEAST_MEMORY = 256 * 1024**2
 Door = Literal["fab", "pulumi"]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?\Z", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([kmgt]?)(?:i?b)?\Z", re.IGNORECASE)
 _SCALE = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
@@ -41,12 +41,12 @@ class LocalSettings:
 
 
 def parse_local(
-    given: Mapping[str, Any], *, state: Path, door: Door, source: str
+    given: Mapping[str, Any], *, state: Path, door: Door, source: str, next_step: str
 ) -> LocalSettings:
     """Check what a user asked for, as texts or numbers, and return the settings.
 
     `given` has `name`, `nodes`, `cpus`, `memory` and, if there is one, the `price` of a
-    machine and hour, and its `currency`.
+    machine and hour, and its `currency`. `source` and `next_step` are for the error.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def parse_local(
         "hourly_price": None if price is None else _price(price, problems),
         "currency": _currency(given.get("currency", "EUR"), problems),
     }
-    problems.raise_if_any(source, next_step="fab local.up --nodes 3 --cpus 0.6 --memory 3g")
+    problems.raise_if_any(source, next_step=next_step)
     return LocalSettings(state=state, door=door, **values)
 
 
@@ -91,15 +91,15 @@ def check_fit(settings: LocalSettings, *, cpus: int, memory_bytes: int) -> None:
     if settings.cpus > cpus:
         raise UsageError(
             f"cpus is {settings.cpus:g} a machine, and this computer has {cpus}.",
-            next_step=f"--cpus {cpus} or less",
+            next_step=f"ask for {cpus} CPUs a machine or fewer",
         )
     asked = settings.nodes * settings.memory_bytes
     if asked > memory_bytes:
         raise UsageError(
             f"{settings.nodes} machines of {settings.memory_bytes / gib:.2f} GiB take "
             f"{asked / gib:.1f} GiB of memory, and this computer has {memory_bytes / gib:.1f}.",
-            next_step=f"--memory {memory_bytes // settings.nodes // 1024**2}m or less, "
-            "or fewer --nodes",
+            next_step="ask for fewer machines, or for at most "
+            f"{memory_bytes // settings.nodes // 1024**2}m of memory each",
         )
 
 

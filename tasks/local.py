@@ -46,7 +46,13 @@ def up(
     given["currency"] = currency
     if price:
         given["price"] = price
-    settings = parse_local(given, state=state_folder(), door="fab", source="local.up")
+    settings = parse_local(
+        given,
+        state=state_folder(),
+        door="fab",
+        source="local.up",
+        next_step="fab local.up --nodes 3 --cpus 0.6 --memory 3g",
+    )
     plan = local_nodes.preview(settings)
     if dry_run:
         return Answer(_plan_document(plan), _plan_text(plan, "Would ", "Nothing to change."))

@@ -1,0 +1,66 @@
+"""Provider plugins as Pulumi's engine runs them: a process each, spoken to over gRPC."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import grpc
+from google.protobuf import struct_pb2
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+
+# What runs the dynamic providers of a Python program; more packages bring their own command.
+DYNAMIC = {"pulumi-python": (sys.executable, "-u", "-m", "pulumi.dynamic")}
+
+
+class ProviderPlugins:
+    """Starts the plugin of a package at its first use, and ends all of them on closing."""
+
+    def __init__(
+        self,
+        commands: Mapping[str, Sequence[str]],
+        folder: Path,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._commands = commands
+        self._folder = folder
+        self._environment = environment
+        self._stubs: dict[str, provider_pb2_grpc.ResourceProviderStub] = {}
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> "ProviderPlugins":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def process_ids(self) -> tuple[int, ...]:
+        """Return the process ids of the plugins that run."""
+        return tuple(process.pid for process in self._processes)
+
+    def of_type(self, token: str) -> provider_pb2_grpc.ResourceProviderStub:
+        """Return the provider of a resource type such as `pulumi-python:dynamic:Machines`."""
+        package = token.split(":", 1)[0]
+        if package not in self._stubs:
+            stub = self._open.enter_context(self._start(self._commands[package]))
+            stub.Configure(provider_pb2.ConfigureRequest(args=struct_pb2.Struct()))
+            self._stubs[package] = stub
+        return self._stubs[package]
+
+    @contextlib.contextmanager
+    def _start(
+        self, command: Sequence[str]
+    ) -> Iterator[provider_pb2_grpc.ResourceProviderStub]:
+        with subprocess.Popen(
+            command, cwd=self._folder, env=self._environment, stdout=subprocess.PIPE
+        ) as process:
+            self._processes.append(process)
+            try:
+                # A plugin's first line on standard output is the port it listens on.
+                port = process.stdout.readline().decode().strip()
+                with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                    yield provider_pb2_grpc.ResourceProviderStub(channel)
+            finally:
+                process.kill()

@@ -1,0 +1,44 @@
+"""Specifications of runs for tests, from a workload's parameters."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workloads import registry, runs
+from workloads.runs import RunSpec
+from workloads.sweep import Cell, Work, planned_run
+
+
+def run_spec(home: Path | str, parameters: Mapping[str, Any], **changes: Any) -> RunSpec:
+    """Return a run of `forest` with these parameters; by default plain, on one slot."""
+    workload = registry.find("forest")
+    complete = workload.validate(parameters)
+    combinations = tuple(workload.combinations(complete))
+    work = Work("forest", complete, combinations, complete["seed"], "data", "sources")
+    planned = planned_run(work, Cell(changes.get("engine", "plain"), 1), 1)
+    spec = RunSpec(
+        run_id=planned.run_id,
+        workload="forest",
+        engine="plain",
+        address="",
+        nodes=("head",),
+        addresses={"head": "127.0.0.1"},
+        slots={"head": 1},
+        credentials={},
+        home=str(home),
+        repeat=1,
+        seed=complete["seed"],
+        parameters=complete,
+        trials=planned.trials,
+        run_deadline_seconds=300,
+        unit_deadline_seconds=120,
+    )
+    return dataclasses.replace(spec, **changes)
+
+
+def write_run(folder: Path, spec: RunSpec) -> Path:
+    """Write a run's specification into its folder and return the path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    runs.dump(spec, folder / "spec.json")
+    return folder / "spec.json"
