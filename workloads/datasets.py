@@ -6,6 +6,7 @@ The version names the truth: what the data is, how many rows, and a hash of its 
 """
 
 import contextlib
+import fcntl
 import functools
 import hashlib
 import json
@@ -109,24 +110,18 @@ def prepare(home: str, data: Data) -> dict[str, Any]:
         If the data cannot be had here, or what was made here is not what the version says.
     """
     folder = _folder(home, data)
-    facts = _read_manifest(folder)
-    if facts is not None and _checksums(folder) == facts["sha256"]:
-        return facts
-    shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as name:
-        made = Path(name) / "copy"
-        made.mkdir()
-        _write_arrays(made, data, folder.parent)
-        _write_manifest(made, data)
-        with contextlib.suppress(OSError):  # another slot of the node was faster
+    with _one_maker(folder.parent):
+        facts = _read_manifest(folder)
+        if facts is not None and _checksums(folder) == facts["sha256"]:
+            return facts
+        shutil.rmtree(folder, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as name:
+            made = Path(name) / "copy"
+            made.mkdir()
+            _write_arrays(made, data, folder.parent)
+            facts = _write_manifest(made, data)
             os.replace(made, folder)
-    facts = _read_manifest(folder)
-    if facts is None:
-        raise TandemError(
-            f"The data {data.version} could not be put into {folder}.",
-            next_step="look at that folder's permissions and free space on the node",
-        )
     return facts
 
 
@@ -144,6 +139,14 @@ def raw(dataset: str, rows: int) -> Block:
     x, y = _source(dataset, rows, None)
     chosen = _choice(len(x), rows)
     return x[chosen], y[chosen]
+
+
+@contextlib.contextmanager
+def _one_maker(folder: Path) -> Iterator[None]:
+    """Let one process of a node make copies at a time; the others wait and find them made."""
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _folder(home: str, data: Data) -> Path:
@@ -255,7 +258,7 @@ def _open_array(path: Path, rows: int, like: NDArray[Any]) -> Any:
     return np.lib.format.open_memmap(path, mode="w+", dtype=like.dtype, shape=shape)
 
 
-def _write_manifest(folder: Path, data: Data) -> None:
+def _write_manifest(folder: Path, data: Data) -> dict[str, Any]:
     x, y = (np.load(folder / name, mmap_mode="r") for name in _FILES)
     if data.dataset != COVTYPE:
         made = _content(
@@ -268,7 +271,7 @@ def _write_manifest(folder: Path, data: Data) -> None:
                 cause="Its versions of scikit-learn or NumPy differ from the operator's.",
                 next_step="fab cluster.start repairs the environment of the nodes",
             )
-    facts = {
+    facts: dict[str, Any] = {
         "version": data.version,
         "rows": int(x.shape[0]),
         "columns": int(x.shape[1]),
@@ -276,6 +279,7 @@ def _write_manifest(folder: Path, data: Data) -> None:
         "sha256": _checksums(folder),
     }
     write_json(folder / "manifest.json", facts)
+    return facts
 
 
 def _read_manifest(folder: Path) -> dict[str, Any] | None:

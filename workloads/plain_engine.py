@@ -8,6 +8,8 @@ from workloads.engines import Finished, Report, Slot, Unit, slots_of
 from workloads.runs import RunSpec
 from workloads.slot_process import SlotProcess
 
+END_SECONDS = 10.0
+
 
 class PlainEngine:
     """Works on units on the machine where the driver runs.
@@ -18,6 +20,7 @@ class PlainEngine:
     def __init__(self, spec: RunSpec) -> None:
         self.slots = slots_of(spec)
         self._processes = {slot: SlotProcess() for slot in self.slots}
+        self._threads: dict[Slot, threading.Thread] = {}
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
 
     def connect(self, timeout: float) -> None:
@@ -26,7 +29,8 @@ class PlainEngine:
     def submit(self, ticket: str, slot: Slot, unit: Unit, deadline_seconds: float) -> None:
         """Start one attempt at a unit."""
         work = functools.partial(self._work, ticket, slot, unit, deadline_seconds)
-        threading.Thread(target=work, name=slot.name, daemon=True).start()
+        thread = self._threads[slot] = threading.Thread(target=work, daemon=True)
+        thread.start()
 
     def wait(self, timeout: float) -> list[Report]:
         """Return what ended, as soon as anything did."""
@@ -37,8 +41,11 @@ class PlainEngine:
 
     def close(self) -> None:
         """End the process of every slot."""
-        for process in self._processes.values():
+        for slot, process in self._processes.items():
             process.interrupt()
+            if slot in self._threads:
+                self._threads[slot].join(END_SECONDS)
+            process.close()
 
     def _work(self, ticket: str, slot: Slot, unit: Unit, deadline_seconds: float) -> None:
         process = self._processes[slot]

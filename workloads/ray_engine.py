@@ -82,6 +82,7 @@ class RayEngine:
 
         self._ray = ray
         give_up = time.monotonic() + timeout
+        self._check_head()
         try:
             ray.init(
                 address=self._address,

@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +70,7 @@ def _trials(path: Path) -> list[TrialResult]:
     found = []
     for line in path.read_bytes().splitlines():
         with contextlib.suppress(ValueError, InvalidDocument):
-            document: Mapping[str, Any] = json.loads(line)
-            fields = {key: value for key, value in document.items() if key != "kind"}
-            if document.get("kind") == "trial":
-                found.append(parse_result(fields))
+            document = json.loads(line)
+            if isinstance(document, dict) and document.pop("kind", None) == "trial":
+                found.append(parse_result(document))
     return found

@@ -40,15 +40,18 @@ class SlotProcess:
     ) -> Outcome:
         """Return what came of one attempt at a unit, at the latest when its deadline passes.
 
-        A process that overran is killed; the next call starts another.
+        The deadline counts from when the unit's module is imported. A process that overran is
+        killed; the next call starts another.
         """
         kills = out_of_memory_kills()
         begin = time.monotonic()
         try:
-            process = self._ready_process()
-            begin = time.monotonic()
+            process = self._live_process()
             request = json.dumps({"function": function, "arguments": arguments}) + "\n"
             _write(process, request.encode())
+            if self._read_line(process, START_SECONDS) is None:
+                raise TimeoutError(f"did not start within {START_SECONDS:.0f} s")
+            begin = time.monotonic()
             reply = self._read_line(process, deadline_seconds)
         except (OSError, EOFError) as error:
             return self._bury(kills, time.monotonic() - begin, error)
@@ -71,19 +74,17 @@ class SlotProcess:
             process.kill()
             _reap(process)
 
-    def _ready_process(self) -> subprocess.Popen[bytes]:
+    def _live_process(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:
             return self._process
         self.close()
-        process = self._process = subprocess.Popen(
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "workloads.unit_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(),
         )
-        if self._read_line(process, START_SECONDS) is None:
-            raise TimeoutError(f"its process did not start within {START_SECONDS:.0f} s")
-        return process
+        return self._process
 
     def _read_line(self, process: subprocess.Popen[bytes], seconds: float) -> bytes | None:
         """Return the next line of the process, or None when it did not come in time."""

@@ -13,6 +13,7 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from contracts.errors import TandemError
@@ -28,15 +29,28 @@ def main() -> None:
     _volunteer_for_out_of_memory()
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
-    _reply(replies, {"ready": os.getpid()})
     while True:
         request = json.loads(requests.get())
-        outcome = perform(request["function"], request["arguments"])
+        outcome = None
+        try:
+            function = find(request["function"])
+        except Exception as error:
+            outcome = Outcome("error", None, f"{type(error).__name__}: {error}"[:REASON_LIMIT])
+        _reply(replies, {"pid": os.getpid()})
+        if outcome is None:
+            outcome = perform(function, request["arguments"])
         _reply(replies, as_json(outcome))
 
 
-def perform(function: str, arguments: dict[str, Any]) -> Outcome:
-    """Call `function` ("module:name") in this process and return what came of it."""
+def find(name: str) -> Callable[..., Any]:
+    """Return the function "module:name"; its module is imported where it was not yet."""
+    module, _, attribute = name.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return function
+
+
+def perform(function: Callable[..., Any], arguments: dict[str, Any]) -> Outcome:
+    """Call a function in this process and return what came of it, and in what time."""
     begin, begin_cpu = time.monotonic(), time.process_time()
 
     def outcome(status: Any, value: Any = None, reason: str = "") -> Outcome:
@@ -44,16 +58,13 @@ def perform(function: str, arguments: dict[str, Any]) -> Outcome:
         return Outcome(status, value, reason[:REASON_LIMIT], *spent)
 
     try:
-        module, _, name = function.partition(":")
-        value = getattr(importlib.import_module(module), name)(**arguments)
+        value = function(**arguments)
         json.dumps(value, allow_nan=False)
     except MemoryError as error:
         return outcome("memory", reason=f"out of memory: {error or 'MemoryError'}")
     except (Exception, SystemExit) as error:
-        words = (
-            str(error) if isinstance(error, TandemError) else f"{type(error).__name__}: {error}"
-        )
-        return outcome("error", reason=words)
+        kind = "" if isinstance(error, TandemError) else f"{type(error).__name__}: "
+        return outcome("error", reason=f"{kind}{error}")
     return outcome("ok", value)
 
 
