@@ -1,0 +1,96 @@
+"""What can go wrong with a connection, in words that say what to do."""
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import NoReturn
+
+import paramiko
+
+from contracts.errors import (
+    DeadlineError,
+    PartialError,
+    RefusedError,
+    TandemError,
+    UsageError,
+)
+from contracts.inventory import Inventory, Node
+from provision.words import plain_text
+
+
+class UnreachableError(TandemError, ConnectionError):
+    """No SSH connection could be made to a node."""
+
+
+class LoginError(TandemError):
+    """A node does not accept the operator's key."""
+
+
+class ConnectionLost(PartialError, ConnectionError):
+    """A connection that worked broke; what was done is kept."""
+
+
+def check_key_file(inventory: Inventory) -> None:
+    """Raise UsageError if the inventory's key is missing or open to others."""
+    path = Path(inventory.ssh_key_path).expanduser()
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"The SSH key {path} cannot be read: {error.strerror}.",
+            next_step="set ssh_key_path in the inventory to the operator's private key",
+        ) from error
+    if path.stat().st_mode & 0o077:
+        raise UsageError(
+            f"The SSH key {path} can be read by others.", next_step=f"chmod 600 {path}"
+        )
+
+
+def explain(error: Exception, where: str, node: Node, seconds: float) -> NoReturn:
+    """Raise what a failed attempt to connect means."""
+    if isinstance(error, paramiko.BadHostKeyException):
+        raise _wrong_host_key(where, node, _fingerprint(error.key.asbytes())) from error
+    if isinstance(error, paramiko.AuthenticationException):
+        raise LoginError(
+            f"Authentication refused for {where}.",
+            cause="The node does not accept the key that the inventory names in ssh_key_path.",
+            next_step="put the key's public half into authorized_keys there, or name another",
+        ) from error
+    if isinstance(error, paramiko.PasswordRequiredException | ValueError):
+        raise UsageError(
+            f"The SSH key for {where} cannot be used: {error}.",
+            next_step="name a private key without a passphrase in ssh_key_path",
+        ) from error
+    if isinstance(error, TimeoutError):
+        raise DeadlineError(
+            waited_for="an SSH connection",
+            whom=where,
+            seconds=seconds,
+            last_state="no answer",
+            next_step="check that the machine runs and that its port is open to this one",
+        ) from error
+    words = plain_text(str(error)) or type(error).__name__
+    if isinstance(error, paramiko.SSHException) and "known_hosts" in words:
+        raise _wrong_host_key(where, node, "a key of another type") from error
+    raise UnreachableError(
+        f"{where} cannot be reached over SSH.",
+        cause=words,
+        next_step="check that the machine runs; fab local.up repairs local machines",
+    ) from error
+
+
+def _wrong_host_key(where: str, node: Node, shown: str) -> RefusedError:
+    pinned = _fingerprint(base64.b64decode(node.host_key.split(" ")[1]))
+    return RefusedError(
+        f"The host key of {where} is not the one in the inventory; nothing was sent there.",
+        cause=f"The inventory pins {pinned}; the machine showed {shown}. Either the machine "
+        "was made anew, or another machine answers in its place.",
+        next_step="if it was made anew, let infra write the inventory again: fab local.up, "
+        "or pulumi up",
+    )
+
+
+def _fingerprint(blob: bytes) -> str:
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+    return f"SHA256:{digest}"

@@ -1,0 +1,125 @@
+"""Bring a node's environment to the lock: with uv, from the index or from pushed wheels."""
+
+import hashlib
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from contracts.errors import TandemError
+from contracts.progress import Event, Tell
+from provision.connection import Connection
+from provision.environment_plan import EnvironmentPlan, table
+from provision.facts import Facts
+from provision.lock import Lock
+from provision.remote_program import NodeFailure, Program, call
+
+SYNC = Program("sync")
+SYNC_SECONDS = 1200.0
+# Where the operator's own uv looks for packages; a node that can, looks there too.
+INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where packages come from: variables for uv, and wheels to push, if there are any."""
+
+    variables: Mapping[str, str]
+    wheels: tuple[Path, ...]
+    wheelhouse: Path
+
+
+def source(state: Path) -> Source:
+    """Return where nodes get packages: the folder `wheelhouse` of the state, or an index."""
+    wheelhouse = state / "wheelhouse"
+    found = {name: os.environ[name] for name in INDEX_VARIABLES if os.environ.get(name)}
+    variables = {"UV_PYTHON_DOWNLOADS": "never", "UV_HTTP_TIMEOUT": "120", **found}
+    return Source(variables, tuple(sorted(wheelhouse.glob("*.whl"))), wheelhouse)
+
+
+def bring(
+    connection: Connection,
+    facts: Facts,
+    plan: EnvironmentPlan,
+    lock: Lock,
+    origin: Source,
+    tell: Tell,
+) -> None:
+    """Make or repair the environment of one node.
+
+    Raises
+    ------
+    NodeFailure
+        If that is not possible; the message has the differences, so that nothing joins with
+        another environment unnoticed.
+    """
+    name = connection.node_name
+    uv = facts.uv or _push_uv(connection, facts, tell)
+    lock_path = f"{facts.home}/env/{lock.fingerprint}.lock"
+    connection.put(lock.content, lock_path, 0o600)
+    request = {
+        "uv": uv,
+        "path": plan.path,
+        "action": plan.action,
+        "reinstall": list(plan.reinstall),
+        "lock": lock_path,
+        "wheelhouse": _push_wheels(connection, facts, origin, tell),
+        "environment": dict(origin.variables),
+        "seconds": SYNC_SECONDS,
+    }
+
+    def heard(event: Mapping[str, object]) -> None:
+        tell(Event(name, "environment", "running", detail=str(event.get("line", ""))))
+
+    try:
+        call(connection, SYNC, request, timeout=SYNC_SECONDS + 30, on_event=heard)
+    except NodeFailure as error:
+        told = f"{table(plan.rows)}\n" if plan.rows else ""
+        raise NodeFailure(
+            f"The environment of {name} is not what the lock says: {plan.reason}.",
+            cause=f"{told}{error.problem}\n{error.cause or ''}".strip(),
+            next_step=f"let {name} reach the package index, or put the wheels of the lock into "
+            f"{origin.wheelhouse} (pip download --require-hashes -r {lock.path.name} -d "
+            f"{origin.wheelhouse}), then run the same command again",
+        ) from error
+
+
+def _push_uv(connection: Connection, facts: Facts, tell: Tell) -> str:
+    """Give the node the operator's own uv, which runs there if the machine is of one kind."""
+    here = (platform.system(), platform.machine())
+    if here != (facts.system, facts.machine):
+        raise TandemError(
+            f"{connection.node_name} has no uv, and the operator's is for {' '.join(here)}.",
+            cause=f"The node is {facts.system} {facts.machine}.",
+            next_step="install uv on that node, then run the same command again",
+        )
+    tell(Event(connection.node_name, "environment", "running", detail="uv is sent"))
+    path = f"{facts.home}/tools/uv"
+    connection.put(Path(find_uv_bin()).read_bytes(), path, 0o755)
+    return path
+
+
+def _push_wheels(
+    connection: Connection, facts: Facts, origin: Source, tell: Tell
+) -> str | None:
+    """Send the operator's wheels that the node lacks; return their folder there, if any."""
+    if not origin.wheels:
+        return None
+    folder = f"{facts.home}/wheelhouse"
+    for index, wheel in enumerate(origin.wheels):
+        share = index / len(origin.wheels)
+        tell(
+            Event(
+                connection.node_name, "environment", "running", 0.0, wheel.name, fraction=share
+            )
+        )
+        content = wheel.read_bytes()
+        mark = f"{folder}/{wheel.name}.sha256"
+        digest = hashlib.sha256(content).hexdigest().encode()
+        if connection.get(mark) != digest:
+            connection.put(content, f"{folder}/{wheel.name}", 0o644)
+            connection.put(digest, mark, 0o644)
+    return folder
