@@ -2,6 +2,12 @@
 
 from invoke.collection import Collection
 
-from tasks import demo, local, setup
+from tasks import demo, local, report, setup, sweep
 
-namespace = Collection(demo.collection, local.collection, setup.collection)
+namespace = Collection(
+    demo.collection,
+    local.collection,
+    report.collection,
+    setup.collection,
+    sweep.collection,
+)

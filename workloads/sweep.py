@@ -1,8 +1,9 @@
 """The plan of a sweep: which runs, in which order, and what of them is still to do."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from contracts.trial import Trial, canonical, trial_id
@@ -126,6 +127,24 @@ def folder_id(run_id: str, attempt: int) -> str:
 def remaining(run: PlannedRun, done: Collection[str]) -> tuple[PlannedTrial, ...]:
     """Return the trials of a run that have no result yet."""
     return tuple(trial for trial in run.trials if trial.trial_id not in done)
+
+
+def sources_fingerprint(files: Iterable[Path], libraries: Mapping[str, str]) -> str:
+    """Return the identity of what a workload computes with: 16 hexadecimal digits.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        The workload's own files. Name and content count and the place does not, so that a
+        checkout and an installed wheel agree.
+    libraries : mapping
+        Version by name of each library that can change a result.
+    """
+    contents = {
+        "/".join(path.parts[-2:]): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+    return _digest({"files": contents, "libraries": dict(libraries)})[:16]
 
 
 def _trial_id(work: Work, cell: Cell, repeat: int, combination: Mapping[str, Any]) -> str:

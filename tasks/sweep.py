@@ -1,0 +1,286 @@
+"""`fab sweep.*`: measure a workload over engines and node counts, resumably."""
+
+import contextlib
+import datetime
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from contracts import inventory as inventories
+from contracts.errors import DONE, PARTIAL, PartialError, RefusedError, TandemError, UsageError
+from contracts.files import single_writer
+from contracts.inventory import Inventory
+from contracts.progress import Event
+from infra import node_image
+from provision.plan import chosen
+from tasks.progress import Progress
+from tasks.sweep_machines import Machines
+from tasks.verb import Answer, listed, state_folder, verb, whole_number
+from workloads import results as result_folders
+from workloads.history import History, read_history
+from workloads.journal import Journal, JournalWriteError
+from workloads.measurement import Limits, Measurement
+from workloads.pace import seconds_left, span
+from workloads.records import PlanRecord
+from workloads.sweep_request import (
+    SweepRequest,
+    check_machines,
+    check_size,
+    engines_of,
+    work_of,
+)
+
+LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
+GRID = "a TOML file with the workload's parameters"
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """One call of `sweep.run`: what is wanted, where it is kept, and on which machines."""
+
+    name: str
+    folder: Path
+    request: SweepRequest
+    plan: PlanRecord
+    inventory: Inventory
+    limits: Limits
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(self.folder / result_folders.JOURNAL)
+
+
+@verb(
+    help={
+        "workload": "what to compute",
+        "engines": "engines to compare, separated by commas",
+        "nodes": "node counts, separated by commas; by default 1 to all machines",
+        "repeats": "how often each engine on each number of nodes is measured",
+        "preset": "a named set of the workload's parameters",
+        "grid": GRID,
+        "set": "one parameter as key=value; can be given several times",
+        "name": "the sweep's name and folder; by default the workload's",
+        "baseline": "measure the same work in one plain process, without an engine, too",
+        "fresh": "start anew; earlier results of that name are kept under another",
+        "dry-run": "print the plan and what of it is done, and touch nothing",
+        "inventory": "a file with your own machines, in place of the state folder's",
+        "results": "the folder of all sweeps",
+        "deadline": "seconds after which one run is given up",
+        "unit-deadline": "seconds after which one try of a unit is given up",
+    }
+)
+def run(
+    context: Context,
+    workload: str = "forest",
+    engines: str = "ray,dask",
+    nodes: str = "",
+    repeats: str = "3",
+    preset: str = "",
+    grid: str = "",
+    set: list[str] = [],  # noqa: B006  invoke takes an option's kind from its default
+    name: str = "",
+    baseline: bool = True,
+    fresh: bool = False,
+    dry_run: bool = False,
+    inventory: str = "",
+    results: str = "results",
+    deadline: str = "3600",
+    unit_deadline: str = "600",
+) -> Answer:
+    """Measure a workload on every engine and number of nodes; again: go on where it stopped."""
+    work = work_of(
+        workload, preset=preset, grid=Path(grid) if grid else None, settings=list(set)
+    )
+    wanted = engines_of(listed(engines), baseline=baseline)
+    count = whole_number(repeats, "--repeats")
+    limits = Limits(
+        whole_number(deadline, "--deadline"),
+        whole_number(unit_deadline, "--unit-deadline"),
+    )
+    counts = _node_counts(nodes)
+    name = name or workload
+    folder = result_folders.sweep_folder(Path(results), name)
+    machines = inventories.load(
+        Path(inventory) if inventory else state_folder() / "inventory.json"
+    )
+    if counts:
+        chosen(machines, max(counts))
+    counts = counts or tuple(range(1, len(machines.nodes) + 1))
+    request = SweepRequest(work, wanted, counts, count)
+    check_size(request)
+    plan = request.record(_machine_facts(machines), _facts(machines, workload))
+    sweep = _Sweep(name, folder, request, plan, machines, limits)
+    return _preview(sweep, fresh) if dry_run else _run(sweep, fresh)
+
+
+def _node_counts(text: str) -> tuple[int, ...]:
+    """Return the node counts that were typed, each once; none if none was typed."""
+    counts = tuple(dict.fromkeys(whole_number(part, "--nodes") for part in listed(text)))
+    if text and not counts:
+        raise UsageError(f"--nodes {text!r} names no number.", next_step="--nodes 1,2,3")
+    return counts
+
+
+def _machine_facts(machines: Inventory) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "name": node.name,
+            "cpus": node.cpus,
+            "memory_bytes": node.memory_bytes,
+            "hourly_price": node.hourly_price,
+            "currency": node.currency,
+        }
+        for node in machines.nodes
+    ]
+
+
+def _facts(machines: Inventory, workload: str) -> Mapping[str, Any]:
+    """Return what a reader of the report may ask for and that does not change by itself."""
+    facts: dict[str, Any] = {
+        "cluster": machines.cluster_id,
+        "provider": machines.provider,
+        "region": machines.region,
+        "lock": node_image.lock_fingerprint(LOCK),
+        "operator": f"{platform.system()} {platform.machine()}",
+        "operator_cores": os.cpu_count() or 0,
+        "operator_python": platform.python_version(),
+    }
+    if machines.provider == "local":
+        facts["node_image"] = node_image.wanted_tag(LOCK)
+    return facts
+
+
+def _preview(sweep: _Sweep, fresh: bool) -> Answer:
+    """Return the plan and what is left of it, without touching anything."""
+    journal = sweep.journal
+    history = History() if fresh else read_history(journal.read().records)
+    runs = sweep.request.runs()
+    todo = history.todo(runs)
+    left = seconds_left(todo, history.rows)
+    document = {
+        **_document(sweep, history),
+        "fits": sweep.request.fits(),
+        "todo": [
+            {"engine": run.cell.engine, "nodes": run.cell.nodes, "repeat": run.repeat}
+            for run in todo
+        ],
+    }
+    lines = [
+        f"{sweep.name}: {len(runs)} runs of {len(sweep.request.work.combinations)} "
+        f"combinations, about {sweep.request.fits()} fits in all; {len(todo)} runs to do"
+        + (f", about {span(left)}." if left else "."),
+        *(f"  {run.cell.engine:<6}{run.cell.nodes:>3} nodes, repeat {run.repeat}"
+          for run in todo),
+    ]  # fmt: skip
+    return Answer(document, "\n".join(lines))
+
+
+def _run(sweep: _Sweep, fresh: bool) -> Answer:
+    tell = Progress()
+    with _one_at_a_time(sweep):
+        if fresh and sweep.folder.exists():
+            kept = result_folders.set_aside(sweep.folder, datetime.datetime.now(datetime.UTC))
+            tell(Event("sweep", "earlier results", "done", 0.0, f"kept in {kept}"))
+        journal = sweep.journal
+        reading = journal.repair()
+        if reading.damaged:
+            words = f"{len(reading.damaged)} damaged pieces moved to {journal.quarantine}"
+            tell(Event("sweep", "journal", "done", 0.0, words))
+        history = read_history(reading.records)
+        check_machines(history, sweep.plan, sweep.name)
+        _measure(sweep, journal, history, tell)
+    return _answer(sweep, history)
+
+
+def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) -> None:
+    runs = sweep.request.runs()
+    if not history.todo(runs) and not history.open_attempts():
+        return
+    machines = Machines(sweep.inventory, state_folder(), LOCK, tell)
+    measurement = Measurement(
+        sweep.request.work, journal, history, machines, limits=sweep.limits, tell=tell
+    )
+    try:
+        if not history.plans or history.plans[-1] != sweep.plan:
+            measurement.record(sweep.plan)
+        measurement.take_up(runs)
+        measurement.measure(runs)
+    except (RefusedError, UsageError, JournalWriteError):
+        raise
+    except TandemError as error:
+        if not history.attempts:
+            raise
+        done = len(runs) - len(history.todo(runs))
+        raise PartialError(
+            f"The sweep {sweep.name!r} stopped: {done} of {len(runs)} runs are complete and "
+            "kept.",
+            cause=str(error),
+            next_step=f"mend that, then the same command goes on: {_command()}",
+        ) from error
+    finally:
+        machines.close()
+
+
+@contextlib.contextmanager
+def _one_at_a_time(sweep: _Sweep) -> Iterator[None]:
+    """Hold the locks of the machines and of the journal."""
+    state = state_folder()
+    beside = sweep.folder.with_name(f".{sweep.name}.lock")
+    with (
+        single_writer(state / "sweep.lock", purpose="A sweep on these machines"),
+        single_writer(beside, purpose=f"The sweep {sweep.name!r}"),
+    ):
+        yield
+
+
+def _answer(sweep: _Sweep, history: History) -> Answer:
+    document = _document(sweep, history)
+    if document["complete"]:
+        words = f"The sweep {sweep.name!r} is complete: {document['runs']} runs."
+        following = f"fab report.build --name {sweep.name}"
+    else:
+        words = (
+            f"The sweep {sweep.name!r} is incomplete: {document['runs_complete']} of "
+            f"{document['runs']} runs are complete, {document['trials_failed']} trials failed."
+        )
+        following = f"{_command()} tries what is missing again"
+    text = f"{words}\nJournal: {sweep.journal.path}\nNext: {following}"
+    return Answer(document, text, DONE if document["complete"] else PARTIAL)
+
+
+def _document(sweep: _Sweep, history: History) -> dict[str, Any]:
+    runs = sweep.request.runs()
+    todo = history.todo(runs)
+    wanted = {trial.trial_id for run in runs for trial in run.trials}
+    failed = [
+        name
+        for name, result in history.results.items()
+        if name in wanted and result.status == "failed"
+    ]
+    return {
+        "sweep": sweep.name,
+        "journal": str(sweep.journal.path),
+        "runs": len(runs),
+        "runs_complete": len(runs) - len(todo),
+        "trials": len(wanted),
+        "trials_complete": len(wanted & history.done),
+        "trials_failed": len(failed),
+        "quarantined": sweep.journal.quarantined(),
+        "complete": not todo,
+    }
+
+
+def _command() -> str:
+    """Return the command that this process was started with, as one would type it."""
+    return shlex.join(["fab", *sys.argv[1:]])
+
+
+collection = Collection("sweep", run)
