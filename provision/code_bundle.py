@@ -15,13 +15,15 @@ from contracts.errors import TandemError
 from contracts.files import write_atomically
 
 PACKAGES = ("contracts", "infra", "provision", "workloads", "tasks")
+# What nodes run. The rest of the wheel is there and unused, and changes no fingerprint.
+ON_NODES = ("contracts/", "workloads/")
 BUILD_SECONDS = 120
 KEPT = 3
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A wheel of this project; equal content has an equal `fingerprint`."""
+    """A wheel of this project; what is the same for a node has the same `fingerprint`."""
 
     content: bytes
     fingerprint: str
@@ -45,10 +47,10 @@ def build(state: Path, root: Path | None = None) -> Bundle:
 
 
 def fingerprint(wheel: bytes) -> str:
-    """Return 16 hexadecimal digits over names and contents of a wheel's members."""
+    """Return 16 hexadecimal digits over names and contents of the members that nodes run."""
     digest = hashlib.sha256()
     with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
-        for name in sorted(archive.namelist()):
+        for name in sorted(one for one in archive.namelist() if one.startswith(ON_NODES)):
             digest.update(f"{name}\0{archive.getinfo(name).file_size}\0".encode())
             digest.update(archive.read(name))
     return digest.hexdigest()[:16]
