@@ -42,7 +42,7 @@ def test_it_was_worth_it():
     assert found.headline == (
         "Worth distributing: Dask on 3 nodes is 2.8 times as fast as one machine."
     )
-    assert "102.0 s for one plain machine" in text
+    assert "102 s for one plain machine" in text
     assert "efficiency of 93%" in text
     assert "Ray on 3 nodes took 6% longer than Dask." in text
     assert "A run costs 0.00153 USD there, 8% more than the 0.00142 USD" in text
@@ -54,6 +54,19 @@ def test_tiny_work_should_not_be_distributed():
     found = said(evidence(time=times(tiny)))
     assert (found.verdict, found.headline) == ("no", "Do not distribute this.")
     assert "slower" in " ".join(found.sentences)
+
+
+def test_getting_ready_can_eat_up_what_was_saved():
+    def change(row):
+        ready = {"connect": 4.0 if row.nodes > 1 else 0.5, "work": row.wall_seconds}
+        return dataclasses.replace(row, phases=ready)
+
+    short = {cell: seconds / 60 for cell, seconds in GOOD.items()}
+    found = said(evidence(time=times(short), change=change))
+    assert found.headline == "Do not distribute this."
+    assert "take 4.00 s before each run, against 0.500 s on one plain machine" in " ".join(
+        found.sentences
+    )
 
 
 def test_runs_that_overlap_prove_nothing():

@@ -1,5 +1,6 @@
 """The answer in words: which engine, how many nodes, was it worth it, at what cost."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -35,6 +36,14 @@ class Comparison:
     alone_seconds: float
     repeats: int
     distinct: bool
+    best_ready: float
+    alone_ready: float
+
+    @property
+    def eaten_up(self) -> bool:
+        """Whether getting ready takes longer than sharing the work saves."""
+        saved = self.alone_seconds - self.best_seconds
+        return 0 < saved < self.best_ready - self.alone_ready
 
     @property
     def ratio(self) -> float:
@@ -86,6 +95,8 @@ def compare(evidence: Evidence) -> Comparison | None:
         medians[alone],
         min(len(ours), len(theirs)),
         apart(ours, theirs),
+        evidence.ready(best),
+        evidence.ready(alone),
     )
 
 
@@ -101,7 +112,7 @@ def named(cell: Cell) -> str:
 
 
 def _verdict(compared: Comparison) -> Verdict:
-    if compared.ratio < WORTH_RATIO:
+    if compared.ratio < WORTH_RATIO or compared.eaten_up:
         return "no"
     if compared.repeats < 2:
         return "unknown"
@@ -124,7 +135,7 @@ def _headline(compared: Comparison, verdict: Verdict) -> str:
 def _what(compared: Comparison) -> str:
     return (
         f"The fastest was {named(compared.best)} with a median of "
-        f"{compared.best_seconds:.1f} s, against {compared.alone_seconds:.1f} s for "
+        f"{length(compared.best_seconds)}, against {length(compared.alone_seconds)} for "
         f"{named(compared.alone)}."
     )
 
@@ -151,6 +162,12 @@ def _why(compared: Comparison, verdict: Verdict, evidence: Evidence) -> str:
         )
     if compared.ratio <= 1:
         return "More machines made it slower: moving the work cost more than sharing it saved."
+    if compared.eaten_up:
+        return (
+            f"The work itself is {factor} times as fast, but connecting, fetching the data and "
+            f"warming up take {length(compared.best_ready)} before each run, against "
+            f"{length(compared.alone_ready)} on {named(compared.alone)}: more than was saved."
+        )
     if compared.repeats > 1 and not compared.distinct:
         return (
             f"The medians differ by a factor of {factor}, but their runs overlap: the "
@@ -177,17 +194,17 @@ def _engines(compared: Comparison, evidence: Evidence) -> Iterator[str]:
 
 def _bringup(compared: Comparison, evidence: Evidence) -> Iterator[str]:
     seconds = [
-        float(row.bringup["seconds"])
-        for row in evidence.clean[compared.best]
-        if row.bringup.get("changed") and "seconds" in row.bringup
+        float(row.bringup.get("seconds") or 0.0)
+        for cell, rows in evidence.clean.items()
+        for row in rows
+        if cell.engine == compared.best.engine and row.bringup.get("changed")
     ]
     if not seconds:
         return
-    took = spread(seconds).median
-    saved = compared.alone_seconds - compared.best_seconds
-    words = f"Getting the engine onto the nodes took {took:.1f} s"
-    if saved > 0 and compared.distinct:
-        runs = max(1, round(took / saved + 0.5))
+    took, saved = max(seconds), compared.alone_seconds - compared.best_seconds
+    words = f"Getting the engine onto the nodes took up to {length(took)}"
+    if saved > 0 and compared.distinct and not compared.eaten_up:
+        runs = math.ceil(took / saved)
         words += f", which {'one run pays' if runs == 1 else f'{runs} runs pay'} back"
     yield f"{words}."
 
@@ -250,3 +267,12 @@ def _disturbed(evidence: Evidence) -> Iterator[str]:
             f"figure; `fab sweep.run --repeats {evidence.plan.repeats + 1}` adds a clean "
             "repeat."
         )
+
+
+def length(seconds: float) -> str:
+    """Return a measured duration with three significant digits, in seconds.
+
+    >>> length(0.08569), length(41.32), length(1234.5)
+    ('0.0857 s', '41.3 s', '1234 s')
+    """
+    return f"{seconds:.0f} s" if seconds >= 100 else f"{seconds:#.3g} s"

@@ -1,5 +1,6 @@
 """What a journal proves: the runs that may be compared, and what was left out and why."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,14 @@ class Evidence:
     def seconds(self, cell: Cell) -> list[float]:
         """Return the wall seconds of a cell's comparable runs."""
         return [row.wall_seconds or 0.0 for row in self.clean.get(cell, ())]
+
+    def ready(self, cell: Cell) -> float:
+        """Return the median seconds that a run of a cell took before the work began."""
+        before = [
+            sum(seconds for phase, seconds in row.phases.items() if phase != "work")
+            for row in self.clean.get(cell, ())
+        ]
+        return statistics.median(before) if before else 0.0
 
     def engines(self) -> list[str]:
         """Return the engines that have a comparable run, `plain` last."""

@@ -126,6 +126,7 @@ def cost(evidence: Evidence, prices: Prices) -> Drawing:
                 values[cell.nodes] = [one for one in found if one is not None]
             known = {nodes: found for nodes, found in values.items() if found}
             labels += _draw_cells(axes, engine, known)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         _finish(axes, evidence, f"{shortened(prices.currency)} a run".strip(), labels)
     words = "Hourly prices of the machines used, times the time of the work."
     if prices.assumed:

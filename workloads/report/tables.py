@@ -47,15 +47,16 @@ def times(evidence: Evidence, prices: Prices | None) -> Table:
                 str(found.count),
                 f"{found.median:.2f}",
                 f"{found.least:.2f} to {found.most:.2f}",
+                f"{evidence.ready(cell):.1f}",
                 f"{ratio:.2f}" if ratio else NOTHING,
                 f"{ratio / cell.nodes:.0%}" if ratio else NOTHING,
                 f"{alone / found.median:.2f}" if alone else NOTHING,
                 amount(spread(known).median, prices.currency) if prices and known else NOTHING,
             )
         )
-    heads = ("Engine", "Nodes", "Runs", "Median, s", "Range, s", "Speed-up", "Efficiency",
-             "Against plain", "Cost of a run")  # fmt: skip
-    return Table(heads, tuple(rows), frozenset(range(1, 9)))
+    heads = ("Engine", "Nodes", "Runs", "Median, s", "Range, s", "Ready after, s", "Speed-up",
+             "Efficiency", "Against plain", "Cost of a run")  # fmt: skip
+    return Table(heads, tuple(rows), frozenset(range(1, len(heads))))
 
 
 def laws(fitted: Mapping[str, Sequence[Law]]) -> Table:
