@@ -11,6 +11,7 @@ from contracts.trial import canonical
 from provision.facts import Facts
 
 ENGINES = ("ray", "dask")
+DASHBOARD = "-dashboard"
 MONITOR = "monitor"
 RUN_PREFIX = "run-"
 
@@ -115,7 +116,7 @@ def refuse_disturbance(todo: Mapping[str, NodeWork], facts: Mapping[str, Facts])
 
 
 def _node_work(wanted: Wanted | None, facts: Facts, *, everything: bool) -> NodeWork:
-    running = tuple(name for name in ENGINES if name in facts.records)
+    running = tuple(name for name in facts.records if name.removesuffix(DASHBOARD) in ENGINES)
     if wanted is None:
         return NodeWork(stop=(*running, *((MONITOR,) if MONITOR in facts.records else ())))
     start = wanted.engine is not None and (everything or not _runs(wanted, facts))
@@ -127,7 +128,7 @@ def _node_work(wanted: Wanted | None, facts: Facts, *, everything: bool) -> Node
     )
     monitor = facts.records.get(MONITOR)
     return NodeWork(
-        stop=tuple(name for name in running if name != keep),
+        stop=tuple(name for name in running if name.removesuffix(DASHBOARD) != keep),
         code=not facts.code,
         put=put,
         monitor=monitor is None or not monitor.complete or monitor.spec != wanted.monitor,

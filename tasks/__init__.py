@@ -2,9 +2,10 @@
 
 from invoke.collection import Collection
 
-from tasks import demo, local, report, setup, sweep
+from tasks import cluster, demo, local, report, setup, sweep
 
 namespace = Collection(
+    cluster.collection,
     demo.collection,
     local.collection,
     report.collection,

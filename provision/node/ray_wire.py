@@ -36,6 +36,12 @@ def messages(name: str) -> Any:
     return importlib.import_module(f"ray.core.generated.{name}")
 
 
+def forget() -> None:
+    """Undo the shortcut of `messages`, so that Ray itself can be loaded."""
+    for name in [one for one in sys.modules if one.split(".")[0] == "ray"]:
+        del sys.modules[name]
+
+
 def ask(
     address: str, method: str, *, token: str | None, reply: Any = None, timeout: float = 5.0
 ) -> Any:
