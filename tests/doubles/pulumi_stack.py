@@ -52,9 +52,8 @@ class PulumiStack:
         return self._run_program(dry_run=True)
 
     def up(self) -> Outcome:
-        """Run the program and bring every resource to what it declares."""
-        planned = self._run_program(dry_run=True)
-        return self._run_program(dry_run=False) if planned.succeeded else planned
+        """Run the program and bring every resource to what it declares, without a preview."""
+        return self._run_program(dry_run=False)
 
     def refresh(self) -> Outcome:
         """Read every resource again."""

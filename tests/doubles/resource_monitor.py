@@ -120,10 +120,10 @@ class Steps:
         )
         if not found.id:
             del self.checkpoint.resources[record["urn"]]
-            self.say("gone", record["urn"])
+            self.say("delete", record["urn"])
         else:
             inputs = to_dict(found.inputs) if found.HasField("inputs") else record["inputs"]
-            self.say("same" if inputs == record["inputs"] else "drift", record["urn"])
+            self.say("same" if inputs == record["inputs"] else "update", record["urn"])
             record.update(inputs=inputs, outputs=to_dict(found.properties))
         self._save()
 

@@ -63,7 +63,7 @@ def temporary_cluster(state: Path) -> Iterator[Cluster]:
 
 
 @contextmanager
-def engine() -> Iterator[docker.DockerClient]:
+def docker_client() -> Iterator[docker.DockerClient]:
     """Open a connection to the Docker engine."""
     with docker_engine.connect() as client:
         yield client
@@ -72,8 +72,8 @@ def engine() -> Iterator[docker.DockerClient]:
 def labelled(cluster: Cluster) -> tuple[int, int]:
     """Return how many containers and networks carry the cluster's label."""
     filters = {"label": f"tandem.cluster={cluster.name}"}
-    with engine() as client:
-        containers = client.containers.list(all=True, filters=filters)
+    with docker_client() as client:
+        containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
         return len(containers), len(client.networks.list(filters=filters))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from infra import node_image, ssh_keys
 from infra.local_nodes import LOCK
-from tests.integration.local_clusters import engine, ssh, temporary_cluster
+from tests.integration.local_clusters import docker_client, ssh, temporary_cluster
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("engine")]
 
@@ -27,7 +27,7 @@ def key(cluster):
 
 
 def test_limits_are_set_and_only_ssh_is_published_on_loopback(cluster):
-    with engine() as client:
+    with docker_client() as client:
         for node in cluster.nodes():
             attributes = client.containers.get(node.instance_id).attrs
             limits = attributes["HostConfig"]
@@ -91,7 +91,7 @@ def test_other_keys_passwords_and_root_are_refused(cluster, key, tmp_path):
 
 def test_each_machine_has_a_host_key_of_its_own_that_is_in_no_image(cluster, key):
     assert len({node.host_key for node in cluster.nodes()}) == 2
-    with engine() as client:
+    with docker_client() as client:
         image = client.containers.get(cluster.instance_ids()[0]).image
         output = client.containers.run(image, ["ls", "/etc/ssh/machine"], remove=True)
     assert output == b""

@@ -6,7 +6,7 @@ from contracts import inventory as inventories
 from contracts.files import single_writer
 from infra import docker_engine, local_nodes
 from infra.local_nodes import LocalSettings
-from tests.integration.local_clusters import engine, labelled, temporary_cluster
+from tests.integration.local_clusters import docker_client, labelled, temporary_cluster
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("engine")]
 
@@ -70,7 +70,7 @@ def test_status_tells_what_the_engine_has(cluster):
     nothing = cluster.fab("local.status")
     assert (nothing.code, "fab local.up" in nothing.out) == (0, True)
     cluster.up(2)
-    with engine() as client:
+    with docker_client() as client:
         client.containers.get(f"tandem-{cluster.name}-node-2").stop(timeout=0)
     states = {
         one["name"]: one["state"]
@@ -82,7 +82,7 @@ def test_status_tells_what_the_engine_has(cluster):
 def test_machines_that_stopped_paused_or_vanished_are_brought_back(cluster):
     cluster.up(4)
     before = cluster.instance_ids()
-    with engine() as client:
+    with docker_client() as client:
         client.containers.get(before[0]).stop(timeout=0)
         client.containers.get(before[1]).pause()
         client.containers.get(before[2]).remove(force=True)
@@ -95,7 +95,7 @@ def test_machines_that_stopped_paused_or_vanished_are_brought_back(cluster):
 
 def test_a_machine_cut_from_its_network_is_replaced(cluster):
     cluster.up(2)
-    with engine() as client:
+    with docker_client() as client:
         network = client.networks.get(f"tandem-{cluster.name}")
         network.disconnect(cluster.instance_ids()[1])
     assert "node-2 (it left its network)" in cluster.up(2).out
@@ -178,7 +178,7 @@ def test_no_docker_is_said_in_one_paragraph(cluster, tmp_path):
 
 def test_a_name_that_is_taken_leaves_nothing_half_made(cluster):
     taken = f"tandem-{cluster.name}-node-2"
-    with engine() as client:
+    with docker_client() as client:
         image = local_nodes.node_image.wanted_tag(local_nodes.LOCK)
         stranger = client.containers.create(image, ["true"], name=taken)
         try:

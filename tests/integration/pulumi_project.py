@@ -1,0 +1,130 @@
+"""The real `pulumi` program on a copy of the project, with the interface of the double."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.command_line import ROOT
+from tests.doubles.resource_monitor import STACK_TYPE, Outcome
+
+_PARTS = ("__main__.py", "Pulumi.yaml", "Pulumi.local.yaml", "requirements.lock")
+_PACKAGES = ("contracts", "infra")
+_SECONDS = 300
+
+
+class PulumiProject:
+    """One stack driven by the program itself; the state lies in the copy."""
+
+    def __init__(self, folder: Path, name: str, *, settings: Mapping[str, object]) -> None:
+        self.project = folder
+        self.name = name
+        self.settings = dict(settings)
+        self._environment = {
+            **os.environ,
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_HOME": str(folder / "pulumi-home"),
+        }
+        for package in _PACKAGES:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / package, folder / package, ignore=ignored)
+        for part in _PARTS:
+            shutil.copy(ROOT / part, folder / part)
+        (folder / ".venv").symlink_to(sys.prefix)
+        self.run("stack", "select", "--create")
+
+    def use(self, environment: Mapping[str, str]) -> None:
+        """Set environment variables for what is run from now on."""
+        self._environment.update(environment)
+
+    def preview(self) -> Outcome:
+        """Say what `up` would do."""
+        self._write_settings()
+        done = self.run("preview", "--json", check=False)
+        if done.returncode:
+            return Outcome(succeeded=False, diagnostics=[done.stdout + done.stderr])
+        steps = [(one["op"], one["urn"]) for one in json.loads(done.stdout)["steps"]]
+        return Outcome(steps=_of_resources(steps))
+
+    def up(self) -> Outcome:
+        """Run the program and bring every resource to what it declares."""
+        self._write_settings()
+        outcome = self._carry_out("up")
+        if outcome.succeeded:
+            outcome.outputs = json.loads(self.run("stack", "output", "--json").stdout)
+        return outcome
+
+    def refresh(self) -> Outcome:
+        """Read every resource again."""
+        return self._carry_out("refresh")
+
+    def destroy(self) -> Outcome:
+        """Delete every resource."""
+        return self._carry_out("destroy")
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command line of one operation."""
+        return ["pulumi", "--non-interactive", *arguments, "--stack", self.name]
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run the program and return how it ended."""
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.project,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=check,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start the program in a process group of its own."""
+        self._write_settings()
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.project,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _carry_out(self, operation: str) -> Outcome:
+        done = self.run(operation, "--yes", "--skip-preview", "--json", check=False)
+        outcome = Outcome(succeeded=done.returncode == 0)
+        if done.stderr:
+            outcome.diagnostics.append(done.stderr)
+        steps = []
+        for event in (json.loads(line) for line in done.stdout.splitlines()):
+            ended = event.get("resOutputsEvent") or event.get("resOpFailedEvent")
+            if ended:
+                steps.append((ended["metadata"]["op"], ended["metadata"]["urn"]))
+            said = event.get("diagnosticEvent", {})
+            if said.get("severity") not in (None, "debug"):
+                outcome.diagnostics.append(said["message"])
+        outcome.steps = _of_resources(steps)
+        return outcome
+
+    def _write_settings(self) -> None:
+        path = self.project / f"Pulumi.{self.name}.yaml"
+        document: dict[str, Any] = yaml.safe_load(path.read_text())
+        changed = {f"tandem:{key}": value for key, value in self.settings.items()}
+        document["config"] = {**document.get("config", {}), **changed}
+        path.write_text(yaml.safe_dump(document))
+
+
+def _of_resources(steps: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leave out the stack itself, and shorten URNs to names."""
+    return [
+        (kind, urn.rsplit("::", 1)[-1]) for kind, urn in steps if f"::{STACK_TYPE}::" not in urn
+    ]
