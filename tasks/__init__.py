@@ -5,10 +5,5 @@ from invoke.collection import Collection
 from tasks import cluster, demo, local, report, setup, sweep
 
 namespace = Collection(
-    cluster.collection,
-    demo.collection,
-    local.collection,
-    report.collection,
-    setup.collection,
-    sweep.collection,
+    *(noun.collection for noun in (cluster, demo, local, report, setup, sweep))
 )
