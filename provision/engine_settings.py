@@ -39,7 +39,6 @@ DASK = {
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "15s",
     # It would keep scattered data on one worker only, and a paused one takes it along.
     "DASK_DISTRIBUTED__SCHEDULER__ACTIVE_MEMORY_MANAGER__START": "false",
-    "DASK_DISTRIBUTED__ADMIN__EVENT_LOOP_MONITOR_INTERVAL": "1s",
 }
 RAY_STORE_SHARE = 0.1
 RAY_STORE_LEAST = 80 * 1024 * 1024

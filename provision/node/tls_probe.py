@@ -29,10 +29,11 @@ def _lets_in(host: str, port: int, timeout: float, context: ssl.SSLContext | Non
     with socket.create_connection((host, port), timeout) as plain:
         plain.settimeout(timeout)
         try:
-            stream = context.wrap_socket(plain) if context else plain
-            if context is None:
-                stream.sendall(b"\x00" * 64)
-            return bool(stream.recv(1))
+            if context is not None:
+                with context.wrap_socket(plain) as stream:
+                    return bool(stream.recv(1))
+            plain.sendall(b"\x00" * 64)
+            return bool(plain.recv(1))
         except TimeoutError:
             return True
         except (ssl.SSLError, OSError):
