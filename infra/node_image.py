@@ -71,14 +71,20 @@ def wanted_tag(lock: Path) -> str:
 
 
 def remove_all(tell: Tell) -> tuple[str, ...]:
-    """Remove every node image and base image of ours that no container uses."""
+    """Remove every image that we made, base images and left-overs of failed builds too.
+
+    Raises
+    ------
+    TandemError
+        If a container still uses one; what came before it is removed.
+    """
     removed = []
     with docker_engine.connect() as client:
         for image in client.images.list(filters={"label": "tandem.image"}):
-            for tag in image.tags:
-                with step(tell, "setup", f"remove {tag}"):
-                    client.images.remove(tag)
-                removed.append(tag)
+            for name in image.tags or [image.id]:
+                with step(tell, "setup", f"remove {name}"):
+                    client.images.remove(name)
+                removed.append(name)
     return tuple(removed)
 
 
@@ -155,7 +161,6 @@ def _build(
         custom_context=True,
         tag=tag,
         buildargs=dict(arguments),
-        labels={"tandem.image": "node", "tandem.lock": arguments["LOCK_FINGERPRINT"]},
         rm=True,
         forcerm=True,
         decode=True,
