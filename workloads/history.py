@@ -45,6 +45,10 @@ class History:
         elif result.status == "ok" and result.scores != known.scores:
             self.conflicts.append(result.trial_id)
 
+    def reload(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Forget everything and take in what a journal holds now."""
+        vars(self).update(vars(read_history(records)))
+
     @property
     def done(self) -> set[str]:
         """The trials that have scores."""

@@ -7,6 +7,7 @@ it and keeps the promise that a result counts once its line is on the operator's
 import contextlib
 import datetime
 import os
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from workloads.pace import seconds_left, span
 from workloads.records import AttemptRecord, JournalEntry, RunRecord, TrialRecord, as_record
 from workloads.run_row import Status, ending, run_row, verdict
 from workloads.runs import RunSpec
-from workloads.sweep import Cell, PlannedRun, Work, folder_id, planned_run, remaining
+from workloads.sweep import Cell, PlannedRun, Work, planned_run, remaining
 
 GRACE_SECONDS = 120.0
 TELL_EVERY_SECONDS = 5.0
@@ -50,8 +51,10 @@ class Measurement:
         The machines.
     tell : callable
         Is told of progress.
-    load, clock : callable
-        The operator's load average of one minute, and a monotonic clock in seconds.
+    load, clock, folder : callable
+        The operator's load average of one minute, a monotonic clock in seconds, and a new name
+        for the folder of an attempt on the head. Each attempt has its own: in a folder that
+        was used, a driver would find old results and measure nothing.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Measurement:
         tell: Tell,
         load: Callable[[], float] = lambda: os.getloadavg()[0],
         clock: Callable[[], float] = time.monotonic,
+        folder: Callable[[], str] = lambda: secrets.token_hex(10),
     ) -> None:
         self._work = work
         self._journal = journal
@@ -74,6 +78,7 @@ class Measurement:
         self._tell = tell
         self._load = load
         self._clock = clock
+        self._folder = folder
         self._todo: Sequence[PlannedRun] = ()
 
     def record(self, entry: JournalEntry) -> None:
@@ -123,7 +128,7 @@ class Measurement:
         attempt = AttemptRecord(
             run_id=run.run_id,
             attempt=number,
-            folder=folder_id(run.run_id, number),
+            folder=self._folder(),
             engine=run.cell.engine,
             nodes=run.cell.nodes,
             repeat=run.repeat,
@@ -163,6 +168,8 @@ class Measurement:
         try:
             observed = self._follow(attempt, step)
         except KeyboardInterrupt:
+            # It may have struck between a line and our knowing of it: the disk is right.
+            self._history.reload(self._journal.repair().records)
             self._cluster.stop(attempt.folder)
             observed = self._pull(attempt)
             self._close(attempt, observed, "interrupted", "interrupted by the user", reattached)

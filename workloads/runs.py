@@ -32,7 +32,7 @@ class RunSpec:
     Parameters
     ----------
     run_id : str
-        20 hexadecimal digits, derived from everything that decides the run's result.
+        20 hexadecimal digits, new for each attempt: the name of the run's folder.
     workload, engine : str
         Names that the registry of workloads and `ENGINES` know. `plain` is the workload's
         own library code on the head, without an engine.

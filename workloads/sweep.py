@@ -116,14 +116,6 @@ def planned_run(work: Work, cell: Cell, repeat: int) -> PlannedRun:
     return PlannedRun(_digest(identity), cell, repeat, trials)
 
 
-def folder_id(run_id: str, attempt: int) -> str:
-    """Return the name of a run's folder on the head: each attempt after the first has its own.
-
-    An attempt that was broken off keeps what it wrote, and the next one starts clean.
-    """
-    return run_id if attempt == 1 else _digest({"run": run_id, "attempt": attempt})
-
-
 def remaining(run: PlannedRun, done: Collection[str]) -> tuple[PlannedTrial, ...]:
     """Return the trials of a run that have no result yet."""
     return tuple(trial for trial in run.trials if trial.trial_id not in done)

@@ -14,7 +14,7 @@ from workloads.records import (
     TrialRecord,
     as_record,
 )
-from workloads.sweep import PlannedRun, Work, folder_id, plan
+from workloads.sweep import PlannedRun, Work, plan
 
 GIB = 1 << 30
 WORK = Work(
@@ -103,7 +103,7 @@ def _attempt(run: PlannedRun, names: tuple[str, ...]) -> AttemptRecord:
     }
     bringup = {"seconds": last + 3.1, "changed": ["engine started"], "phases": phases}
     return AttemptRecord(
-        run_id=run.run_id, attempt=1, folder=folder_id(run.run_id, 1),
+        run_id=run.run_id, attempt=1, folder=run.run_id,
         engine=run.cell.engine, nodes=run.cell.nodes, repeat=run.repeat,
         trials=tuple(trial.trial_id for trial in run.trials), load_before=0.4,
         bringup=bringup, machines=names, begun_at="2026-11-21T10:00:00.000+00:00",

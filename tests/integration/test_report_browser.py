@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from doubles import sweep_journal
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
+from tests.doubles import sweep_journal
 from workloads.report.page import build
 
 pytestmark = pytest.mark.browser

@@ -3,8 +3,8 @@
 import dataclasses
 
 import pytest
-from doubles import sweep_journal
 
+from tests.doubles import sweep_journal
 from workloads.history import read_history
 from workloads.records import as_record
 from workloads.report.answer import answer

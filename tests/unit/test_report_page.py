@@ -6,9 +6,9 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from doubles import sweep_journal
 
 from contracts.errors import UsageError
+from tests.doubles import sweep_journal
 from workloads.records import PlanRecord, TrialRecord
 from workloads.report.page import build
 from workloads.sweep import Work

@@ -1,6 +1,7 @@
 """A sweep is carried out on machines that exist in memory only: what is asked of them, in
 which order, and what is in the journal after every way in which a run can end."""
 
+import itertools
 import json
 
 import pytest
@@ -85,7 +86,8 @@ def journal(tmp_path):
 
 def opened(journal, machines, **options):
     history = read_history(journal.repair().records)
-    options = {"limits": Limits(), "tell": tell_nobody, **options}
+    names = (f"folder-{len(machines.files)}-{index}" for index in itertools.count())
+    options = {"limits": Limits(), "tell": tell_nobody, "folder": names.__next__, **options}
     measurement = Measurement(WORK, journal, history, machines, **options)
     if not history.plans:
         measurement.record(PLANNED)
@@ -187,11 +189,31 @@ def test_control_c_stops_the_driver_and_keeps_what_it_wrote(journal):
     machines.hold = {3: KeyboardInterrupt()}
     with pytest.raises(KeyboardInterrupt):
         carry_on(journal, machines)
-    assert machines.asked[-1] == ("stop", RUNS[0].run_id)
+    assert machines.asked[-1] == ("stop", "folder-0-0")
     assert len(acknowledged(journal)) == 3
     history = carry_on(journal, machines)
     assert history.rows[0].status == "interrupted"
     assert history.rows[0].reason == "interrupted by the user"
+    assert_complete_and_once(journal)
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["before the write", "after it"])
+def test_control_c_in_the_middle_of_a_record(journal, monkeypatch, written):
+    append = Journal.append
+
+    def interrupted(self, record):
+        if record["kind"] == "trial" and len(acknowledged(journal)) == 1:
+            monkeypatch.undo()
+            if written:
+                append(self, record)
+            raise KeyboardInterrupt
+        append(self, record)
+
+    machines = Machines()
+    monkeypatch.setattr(Journal, "append", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        carry_on(journal, machines)
+    carry_on(journal, machines)
     assert_complete_and_once(journal)
 
 
@@ -216,7 +238,7 @@ def test_a_full_disk_ends_the_sweep_and_stops_the_driver(journal, monkeypatch):
     monkeypatch.setattr(Journal, "append", full)
     with pytest.raises(JournalWriteError):
         carry_on(journal, machines)
-    assert machines.asked[-1] == ("stop", RUNS[0].run_id)
+    assert machines.asked[-1] == ("stop", "folder-0-0")
     assert len(acknowledged(journal)) == 2
     monkeypatch.undo()
     carry_on(journal, machines)
@@ -278,7 +300,7 @@ def test_a_run_outside_the_plan_is_stopped_and_closed(journal):
     machines.asked.clear()
     measurement, history = opened(journal, machines)
     measurement.take_up(RUNS[1:])
-    assert machines.asked == [("stop", RUNS[0].run_id)]
+    assert machines.asked == [("stop", "folder-0-0")]
     assert history.open_attempts() == []
 
 
@@ -288,7 +310,7 @@ def test_a_driver_that_never_ends_is_stopped_at_its_deadline(journal):
     machines.launch = lambda spec: (launch(spec), machines.files[spec.run_id].pop())
     measurement, history = opened(journal, machines, clock=lambda: float(next(moments)))
     measurement.measure(RUNS[:1])
-    assert ("stop", RUNS[0].run_id) in machines.asked
+    assert ("stop", "folder-0-0") in machines.asked
     assert history.rows[0].reason == "no end within 1 h"
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from workloads.sweep import Cell, Work, folder_id, plan, planned_run, remaining
+from workloads.sweep import Cell, Work, plan, planned_run, remaining
 
 WORK = Work(
     workload="forest",
@@ -116,11 +116,3 @@ def test_what_remains_keeps_the_order_of_the_workload():
     assert remaining(run, set()) == run.trials
     assert remaining(run, {run.trials[0].trial_id}) == run.trials[1:]
     assert remaining(run, {trial.trial_id for trial in run.trials}) == ()
-
-
-def test_each_attempt_has_a_folder_of_its_own():
-    run_id = planned_run(WORK, Cell("ray", 1), 1).run_id
-    folders = [folder_id(run_id, attempt) for attempt in (1, 2, 3)]
-    assert folders[0] == run_id
-    assert len(set(folders)) == 3
-    assert {len(folder) for folder in folders} == {20}

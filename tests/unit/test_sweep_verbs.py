@@ -5,7 +5,6 @@ import json
 import os
 
 import pytest
-from doubles import sweep_journal
 from invoke.context import Context
 from invoke.exceptions import Exit
 
@@ -14,6 +13,7 @@ from contracts.errors import BAD_USAGE, DONE, PARTIAL, REFUSED
 from contracts.files import single_writer
 from contracts.inventory import Inventory, Node
 from tasks import report, sweep
+from tests.doubles import sweep_journal
 
 KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
