@@ -141,10 +141,13 @@ class Steps:
         if not self.dry_run:
             self.checkpoint.pending.append(entry)
             self._save()
-        yield
-        if not self.dry_run:
-            self.checkpoint.pending.remove(entry)
-            self._save()
+        try:
+            yield
+        finally:
+            # A step that failed is over, too; only a killed engine leaves one under way.
+            if not self.dry_run:
+                self.checkpoint.pending.remove(entry)
+                self._save()
 
 
 class ResourceMonitor(
