@@ -37,6 +37,25 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "ccp_alpha": [0.0, 0.001],
         },
     },
+    "demo": {
+        "dataset": "digits",
+        "folds": 3,
+        "grid": {
+            "n_estimators": [50, 100],
+            "max_depth": [None, 10],
+            "ccp_alpha": [0.0, 0.001],
+        },
+    },
+    "demo-cover-type": {
+        "dataset": datasets.COVTYPE_LIKE,
+        "rows": 6000,
+        "folds": 3,
+        "grid": {
+            "n_estimators": [20, 40],
+            "max_depth": [None, 10],
+            "ccp_alpha": [0.0, 0.001],
+        },
+    },
     "tiny": {
         "dataset": "digits",
         "rows": 300,
