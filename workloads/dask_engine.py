@@ -18,6 +18,7 @@ from workloads.engines import (
     Report,
     Slot,
     Unit,
+    first_line,
     slots_of,
 )
 from workloads.runs import RunSpec
@@ -43,8 +44,9 @@ def call_slot(function: str, arguments: str, deadline_seconds: float) -> str:
 
 
 def end_units() -> None:
-    """End whatever a Dask worker works on, which Dask itself cannot."""
-    _process.interrupt()
+    """End whatever a Dask worker works on, which Dask itself cannot; an idle one stays warm."""
+    if _one_at_a_time.locked():
+        _process.interrupt()
 
 
 class DaskEngine:
@@ -143,7 +145,7 @@ class DaskEngine:
         try:
             value = future.result(timeout=ANSWER_SECONDS)
         except Exception as error:  # whatever a peer sent instead of a result
-            return self._bury(slot, f"{type(error).__name__}: {error}")
+            return self._bury(slot, first_line(error))
         return [Finished(ticket, Outcome(**json.loads(value)))]
 
     def _bury(self, slot: Slot, detail: str) -> list[Report]:
@@ -218,7 +220,7 @@ def _security(credentials: dict[str, str]) -> Any:
 def _lost(address: str, error: Exception) -> EngineLost:
     return EngineLost(
         f"The Dask scheduler at {address} cannot be used.",
-        cause=f"{type(error).__name__}: {error}",
+        cause=first_line(error),
         next_step="fab cluster.status, then fab cluster.start --engine dask",
     )
 

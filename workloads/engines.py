@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol
 from contracts.errors import TandemError
 from workloads.runs import RunSpec
 
+DETAIL_LIMIT = 300
+
 Status = Literal["ok", "error", "memory", "timeout", "killed"]
 
 
@@ -122,6 +124,12 @@ class Engine(Protocol):
 def slots_of(spec: RunSpec) -> tuple[Slot, ...]:
     """Return every slot of a run, node by node, head first."""
     return tuple(Slot(node, index) for node in spec.nodes for index in range(spec.slots[node]))
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an engine's library has to say, as one line that fits into a record."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else 'no detail'}"[:DETAIL_LIMIT]
 
 
 def open_engine(spec: RunSpec) -> Engine:

@@ -18,6 +18,7 @@ from workloads.engines import (
     Report,
     Slot,
     Unit,
+    first_line,
     slots_of,
 )
 from workloads.runs import RunSpec
@@ -176,8 +177,12 @@ class RayEngine:
     def _take(self, call: Any, ticket: str | None, slot: Slot) -> list[Report]:
         try:
             value = self._ray.get(call, timeout=ANSWER_SECONDS)
+        except self._ray.exceptions.OutOfMemoryError as error:
+            outcome = Outcome("memory", None, "out of memory: Ray ended its process")
+            known = [Finished(ticket, outcome)] if ticket is not None else []
+            return [*known, *self._bury(slot, first_line(error))]
         except (self._ray.exceptions.RayError, TimeoutError) as error:
-            return self._bury(slot, _first_line(error))
+            return self._bury(slot, first_line(error))
         if ticket is None:
             return [Back(slot)]
         return [Finished(ticket, Outcome(**json.loads(value)))]
@@ -239,8 +244,3 @@ def _late(waited_for: str, whom: str, seconds: float, state: str) -> DeadlineErr
         last_state=state,
         next_step="fab cluster.status, then fab cluster.start --engine ray",
     )
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no detail'}"
