@@ -11,8 +11,9 @@ import docker
 import docker.errors
 import requests.exceptions
 
-from contracts.errors import DeadlineError, TandemError
+from contracts.errors import TandemError
 from contracts.progress import Event, Tell, step
+from infra import commands
 
 STOCK = "debian:bookworm-slim"
 OWN = "tandem-base:bookworm"
@@ -82,8 +83,8 @@ def _bootstrap(client: docker.DockerClient, state: Path, tell: Tell, refusal: st
     if shutil.which("debootstrap") is None:
         _install_debootstrap(tell, refusal)
     with _rootfs(state) as root:
-        with step(tell, "setup", "debootstrap base system"):
-            _run(_bootstrap_command(root), "debootstrap")
+        command = _bootstrap_command(root)
+        commands.run(command, "debootstrap base system", tell, timeout=_BOOTSTRAP_SECONDS)
         _strip(root)
         with step(tell, "setup", "import base image"):
             _import(client, root)
@@ -101,38 +102,8 @@ def _install_debootstrap(tell: Tell, refusal: str) -> None:
             cause=refusal,
             next_step="install debootstrap, then fab setup.run",
         )
-    with step(tell, "setup", "install debootstrap"):
-        _run(["apt-get", "update", "-qq"], "apt")
-        # Ubuntu does not know Debian's keys without the second package.
-        names = ["debootstrap", "debian-archive-keyring"]
-        _run(["apt-get", "install", "-qq", "-y", "--no-install-recommends", *names], "apt")
-
-
-def _run(command: list[str], whom: str) -> None:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_BOOTSTRAP_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DeadlineError(
-            waited_for=" ".join(command),
-            whom=whom,
-            seconds=_BOOTSTRAP_SECONDS,
-            last_state="still running",
-            next_step="check the network, then fab setup.run",
-        ) from error
-    if done.returncode != 0:
-        raise TandemError(
-            f"{whom} ended with {done.returncode}.",
-            cause=(done.stderr + done.stdout).strip()[-600:],
-            next_step="mend what it complains about, then fab setup.run",
-        )
+    # Ubuntu does not know Debian's keys without the second package.
+    commands.install(["debootstrap", "debian-archive-keyring"], tell)
 
 
 @contextmanager

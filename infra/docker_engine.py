@@ -17,6 +17,7 @@ import requests.exceptions
 from contracts.errors import DeadlineError, RefusedError, TandemError
 from contracts.files import write_json
 from contracts.progress import Event, Tell, step
+from infra import commands
 from infra.processes import Started, is_alive, read_record, start_ticks
 
 INSTALL = (
@@ -26,7 +27,6 @@ INSTALL = (
 _PACKAGES = ("docker.io", "iptables")
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
-_INSTALL_SECONDS = 900.0
 
 
 class NoEngine(TandemError):
@@ -113,7 +113,7 @@ def ensure(state: Path, tell: Tell) -> str:
     if shutil.which("dockerd") is None:
         _install(tell)
     with step(tell, "setup", "start docker engine"):
-        _start(state)
+        _start(state, tell)
     return "started"
 
 
@@ -201,48 +201,14 @@ def _install(tell: Tell) -> None:
             "There is no Docker engine, and only on Debian or Ubuntu can it be installed here.",
             next_step="install Docker Engine as your system's manual says, then fab setup.run",
         )
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for name, command in (
-        ("apt-get update", ["apt-get", "update", "-qq"]),
-        (
-            "install docker.io",
-            ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *_PACKAGES],
-        ),
-    ):
-        with step(tell, "setup", name):
-            _run(command, environment)
+    commands.install(_PACKAGES, tell)
 
 
-def _run(command: list[str], environment: Mapping[str, str]) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_INSTALL_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DeadlineError(
-            waited_for=" ".join(command),
-            whom="apt",
-            seconds=_INSTALL_SECONDS,
-            last_state="still running",
-            next_step="check the network, then fab setup.run",
-        ) from error
-    if done.returncode != 0:
-        raise TandemError(
-            f"{' '.join(command)} ended with {done.returncode}.",
-            cause=(done.stderr or done.stdout).strip()[-600:],
-            next_step="mend what apt complains about, then fab setup.run",
-        )
-
-
-def _start(state: Path) -> None:
+def _start(state: Path, tell: Tell) -> None:
     if Path("/run/systemd/system").is_dir():
         # systemd starts it at each boot too, so it is not ours to stop.
-        _run(["systemctl", "start", "docker"], os.environ)
+        command = ["systemctl", "start", "docker"]
+        commands.run(command, "systemctl start docker", tell, timeout=_START_SECONDS)
         _wait("systemd", None, state / "logs")
         return
     log = state / "logs" / "dockerd.log"

@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 
 from contracts import inventory as inventories
-from contracts.errors import RefusedError, TandemError, UsageError
+from contracts.errors import InvalidDocument, RefusedError, TandemError, UsageError
 from contracts.files import single_writer
 from contracts.inventory import Inventory, Node
 from contracts.progress import Tell, step, tell_nobody
@@ -119,9 +119,10 @@ def down(cluster_id: str, door: Door, state: Path, tell: Tell = tell_nobody) -> 
             remove_network(client, found.network)
         if folder.exists():
             shutil.rmtree(folder)
-        known = _known_inventory(state / "inventory.json")
-        if known and (known.provider, known.cluster_id) == ("local", cluster_id):
-            (state / "inventory.json").unlink()
+        with contextlib.suppress(UsageError):
+            known = _known_inventory(state / "inventory.json")
+            if known and (known.provider, known.cluster_id) == ("local", cluster_id):
+                (state / "inventory.json").unlink()
     return _names(found)
 
 
@@ -165,7 +166,7 @@ def _check(client: docker.DockerClient, settings: LocalSettings) -> None:
 def _known_inventory(path: Path) -> Inventory | None:
     try:
         return inventories.load(path) if path.exists() else None
-    except UsageError:
+    except InvalidDocument:
         return None  # half a file describes no machines; `up` writes it anew
 
 

@@ -171,8 +171,7 @@ def _build(
         text = line.get("stream", "").strip()
         if text:
             output = [*output[-30:], text]
-        if text.startswith("Step "):
-            detail = text.split(" : ", 1)[-1][:60]
+            detail = text.splitlines()[-1].split(" : ", 1)[-1][:60]
             tell(Event("setup", "build node image", "running", detail=detail))
         if time.monotonic() > end:
             raise DeadlineError(

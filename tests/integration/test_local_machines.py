@@ -1,5 +1,8 @@
 """`fab local.*` on real containers: made, kept, scaled, resized, shown and removed."""
 
+import socket
+from contextlib import ExitStack, suppress
+
 import pytest
 
 from contracts import inventory as inventories
@@ -191,6 +194,25 @@ def test_a_name_that_is_taken_leaves_nothing_half_made(cluster):
             stranger.reload()  # it is nobody's to remove but its owner's
         finally:
             stranger.remove(force=True)
+
+
+def test_ports_that_others_listen_on_are_passed_over(cluster):
+    cluster.up(1)
+    (node,) = cluster.nodes()
+    with ExitStack() as held:
+        taken = set()
+        for port in range(node.ssh_port + 1, node.ssh_port + 6):
+            listener = held.enter_context(socket.socket())
+            with suppress(OSError):
+                listener.bind(("127.0.0.1", port))
+                listener.listen()
+                taken.add(port)
+        assert taken
+        made = cluster.up(4)
+        assert made.code == 0, made.err
+        ports = {one.ssh_port for one in cluster.nodes()}
+        assert len(ports) == 4
+        assert not ports & taken
 
 
 def test_an_engine_that_refuses_is_told_in_its_own_words(cluster):

@@ -54,14 +54,14 @@ def own_engine(tmp_path, monkeypatch):
         pytest.skip("starting a Docker engine takes root, dockerd, unshare, and no systemd")
     # The paths of its sockets must stay below 108 characters.
     place = Path(tempfile.mkdtemp(prefix="engine-"))
+    address = f"unix://{place}/docker.sock"
     script(
         tmp_path / "bin/dockerd",
         # In a network namespace of its own, or it would take the system's bridge for its own.
-        f"exec unshare --net {real} --host unix://{place}/docker.sock --data-root {place}/data "
-        f"--exec-root {place}/exec --pidfile {place}/pid --bridge none "
-        '--iptables=false --ip6tables=false "$@"',
+        f"PATH={os.environ['PATH']} exec unshare --net {real} --host {address} "
+        f"--data-root {place}/data --exec-root {place}/exec --pidfile {place}/pid "
+        '--bridge none --iptables=false --ip6tables=false "$@"',
     )
-    address = f"unix://{place}/docker.sock"
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(docker_engine, "sockets", lambda environment, home: (address,))
@@ -82,6 +82,27 @@ def test_an_engine_that_we_started_is_stopped_by_its_recorded_pid(own_engine, tm
     assert not is_alive(started)
     assert not docker_engine.answers()
     assert docker_engine.stop(state, tell_nobody) is False
+
+
+def test_where_there_is_no_engine_it_is_installed_and_started(
+    own_engine, tmp_path, monkeypatch
+):
+    if shutil.which("dockerd", path="/usr/bin:/bin") or not shutil.which("apt-get"):
+        pytest.skip("takes apt-get, and a dockerd outside /usr/bin")
+    # apt-get does what it does, short of changing this computer: dockerd appears on PATH.
+    ready, log = tmp_path / "ready", tmp_path / "apt.log"
+    (tmp_path / "bin/dockerd").rename(ready)
+    install = f"*install*) cp {ready} {tmp_path}/bin/dockerd;;"
+    script(tmp_path / "bin/apt-get", f'echo "$*" >> {log}; case "$*" in {install} esac')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    told = []
+    assert docker_engine.ensure(tmp_path / "state", told.append) == "started"
+    update, installed = log.read_text().splitlines()
+    assert update.startswith("update")
+    assert "docker.io" in installed.split()
+    done = [event.step for event in told if event.state == "done"]
+    assert done == ["apt-get update", "install docker.io", "start docker engine"]
+    assert docker_engine.stop(tmp_path / "state", tell_nobody) is True
 
 
 def test_an_engine_in_which_machines_run_is_not_stopped(engine, tmp_path):

@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import docker.errors
 import pytest
 
+from contracts.errors import DeadlineError, TandemError
 from contracts.progress import tell_nobody
-from infra import docker_engine, pulumi_cli
+from infra import commands, docker_engine, pulumi_cli
 from infra.processes import Started, is_alive, read_record, start_ticks
 
 
@@ -54,6 +57,41 @@ def test_without_root_and_without_docker_the_message_says_what_to_install(monkey
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(docker_engine.shutil, "which", lambda name: None)
     assert "apt-get install docker.io" in docker_engine.advice(["unix:///x: not there"])
+
+
+def test_a_program_that_fails_is_told_with_the_end_of_its_output():
+    command = ["sh", "-c", "echo one; echo two >&2; exit 3"]
+    told = []
+    with pytest.raises(TandemError, match=r"(?s)ended with 3\..*one\ntwo"):
+        commands.run(command, "count", told.append, timeout=60)
+    assert [event.state for event in told] == ["started", "running", "running", "failed"]
+    assert told[1].detail == "one"
+
+
+def test_a_program_that_hangs_is_killed_with_its_children(tmp_path):
+    script = f"sleep 600 & echo $! > {tmp_path}/child; echo waiting; wait"
+    with pytest.raises(DeadlineError, match="Last state seen: waiting") as caught:
+        commands.run(["sh", "-c", script], "wait", tell_nobody, timeout=1)
+    assert caught.value.exit_code == 5
+    child = int((tmp_path / "child").read_text())
+    end = time.monotonic() + 30
+    while start_ticks(child) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert start_ticks(child) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("write /var/lib/docker/x: no space left on device", "the disk is full"),
+        ("Bind for 127.0.0.1:32768 failed: port is already allocated", "already allocated"),
+    ],
+)
+def test_what_the_engine_refuses_is_told_in_its_words(words, told):
+    error = docker_engine.refusal("It failed", docker.errors.APIError("500", explanation=words))
+    assert told in str(error)
+    assert words in str(error)
+    assert error.next_step
 
 
 def test_a_process_is_told_from_a_later_one_with_its_number():
