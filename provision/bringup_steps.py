@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-from contracts.errors import TandemError
+from contracts.errors import PartialError, TandemError
 from contracts.progress import Event, step
 from provision import credentials, identity, plan, preflight, python_env
 from provision.bringup_context import Context
@@ -172,9 +172,7 @@ def start(context: Context) -> None:
                     cancelled=None if is_head else head_failed.is_set,
                 )
         except InterruptedError as error:
-            raise NodeFailure(
-                f"{name}: not started, because the head did not start."
-            ) from error
+            raise PartialError("It was not started, because the head did not start.") from error
         except Exception:
             if is_head:
                 head_failed.set()

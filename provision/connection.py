@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import logging
 import secrets
 import select
 import socket
@@ -24,6 +25,8 @@ from provision.words import plain_text
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 5
 POLL_SECONDS = 0.25
+# What it logs is told by our own errors; without a handler it would print tracebacks.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 SILENT_MILLISECONDS = 20_000
 OUTPUT_LIMIT = 4 * 1024 * 1024
 _CHUNK = 32 * 1024
@@ -149,6 +152,8 @@ class Connection(fabric.Connection):  # type: ignore[misc]
         except (paramiko.SSHException, EOFError) as error:
             raise self._lost(error) from error
         except OSError as error:
+            if not self.is_connected:
+                raise self._lost(error) from error
             raise TandemError(
                 f"{path} could not be written on {self.where}.",
                 cause=str(error),
@@ -239,7 +244,8 @@ def connect(
         connection.open()
     except Exception as error:
         connection.close()
-        explain(error, connection.where, node, time.monotonic() - begin)
+        seconds = time.monotonic() - begin
+        explain(error, connection.where, node, seconds, late=seconds >= 0.9 * timeout)
     connection.transport.set_keepalive(KEEPALIVE_SECONDS)
     line = connection.transport.sock
     if isinstance(line, socket.socket):

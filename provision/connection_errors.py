@@ -47,7 +47,9 @@ def check_key_file(inventory: Inventory) -> None:
         )
 
 
-def explain(error: Exception, where: str, node: Node, seconds: float) -> NoReturn:
+def explain(
+    error: Exception, where: str, node: Node, seconds: float, *, late: bool
+) -> NoReturn:
     """Raise what a failed attempt to connect means."""
     if isinstance(error, paramiko.BadHostKeyException):
         raise _wrong_host_key(where, node, _fingerprint(error.key.asbytes())) from error
@@ -62,7 +64,8 @@ def explain(error: Exception, where: str, node: Node, seconds: float) -> NoRetur
             f"The SSH key for {where} cannot be used: {error}.",
             next_step="name a private key without a passphrase in ssh_key_path",
         ) from error
-    if isinstance(error, TimeoutError):
+    words = plain_text(str(error)) or type(error).__name__
+    if isinstance(error, TimeoutError) or (late and "known_hosts" not in words):
         raise DeadlineError(
             waited_for="an SSH connection",
             whom=where,
@@ -70,7 +73,6 @@ def explain(error: Exception, where: str, node: Node, seconds: float) -> NoRetur
             last_state="no answer",
             next_step="check that the machine runs and that its port is open to this one",
         ) from error
-    words = plain_text(str(error)) or type(error).__name__
     if isinstance(error, paramiko.SSHException) and "known_hosts" in words:
         raise _wrong_host_key(where, node, "a key of another type") from error
     raise UnreachableError(
