@@ -162,7 +162,7 @@ def _preview(sweep: _Sweep, fresh: bool) -> Answer:
     """Return the plan and what is left of it, without touching anything."""
     journal = sweep.journal
     history = History() if fresh else read_history(journal.read().records)
-    runs = sweep.request.runs()
+    runs = sweep.request.runs
     todo = history.todo(runs)
     left = seconds_left(todo, history.rows)
     document = {
@@ -201,10 +201,11 @@ def _run(sweep: _Sweep, fresh: bool) -> Answer:
 
 
 def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) -> None:
-    runs = sweep.request.runs()
+    runs = sweep.request.runs
     if not history.todo(runs) and not history.open_attempts():
         return
-    machines = Machines(sweep.inventory, state_folder(), LOCK, tell)
+    ours = {one.folder for attempts in history.attempts.values() for one in attempts}
+    machines = Machines(sweep.inventory, state_folder(), LOCK, tell, ours)
     measurement = Measurement(
         sweep.request.work, journal, history, machines, limits=sweep.limits, tell=tell
     )
@@ -257,7 +258,7 @@ def _answer(sweep: _Sweep, history: History) -> Answer:
 
 
 def _document(sweep: _Sweep, history: History) -> dict[str, Any]:
-    runs = sweep.request.runs()
+    runs = sweep.request.runs
     todo = history.todo(runs)
     wanted = {trial.trial_id for run in runs for trial in run.trials}
     failed = [

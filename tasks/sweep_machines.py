@@ -1,10 +1,13 @@
 """What a sweep asks of the machines, answered over SSH."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from contracts.endpoint import Endpoint
+from contracts.errors import RefusedError
+from contracts.files import write_json
 from contracts.inventory import Inventory
 from contracts.progress import Tell
 from contracts.trial import canonical
@@ -19,10 +22,19 @@ class Machines:
     """The machines of an inventory; see `workloads.cluster.Cluster` for what each method does.
 
     Connections stay open between runs. Before the first `start` only runs that exist can be
-    followed and stopped.
+    followed and stopped. `ours` are the folders of the sweep's own runs: while a run of another
+    sweep is at work, whose operator must have been killed, no run is started beside it.
     """
 
-    def __init__(self, inventory: Inventory, state: Path, lock: Path, tell: Tell) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        state: Path,
+        lock: Path,
+        tell: Tell,
+        ours: Collection[str] = (),
+    ) -> None:
+        self._ours = set(ours)
         self._inventory = inventory
         self._state = state
         self._lock = lock
@@ -36,6 +48,7 @@ class Machines:
 
     def start(self, cell: Cell) -> Footing:
         """Bring up the engine of a cell, or only what the plain workload needs."""
+        self._refuse_company()
         plain = cell.engine == PLAIN
         request = bringup.Request(
             inventory=self._inventory,
@@ -62,7 +75,36 @@ class Machines:
         if self._endpoint is None:
             raise RuntimeError("no engine was started, so there is nothing to launch a run on")
         text = canonical(as_document(spec))
+        self._ours.add(spec.run_id)
+        write_json(self._last_run, {"folder": spec.run_id})
         remote_run.launch(self._links, self._endpoint, spec.run_id, text.encode())
+
+    @property
+    def _last_run(self) -> Path:
+        return self._state / "last_run.json"
+
+    def _refuse_company(self) -> None:
+        """Refuse to measure while a run of another sweep is at work on the machines.
+
+        Raises
+        ------
+        RefusedError
+            If the last run that was started from this state folder is not ours and not over.
+        """
+        try:
+            folder = str(json.loads(self._last_run.read_text())["folder"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        if folder in self._ours:
+            return
+        # Whoever follows a run that is over hears its results and then nothing more.
+        if any(data == b"" for data in self.follow(folder)):
+            raise RefusedError(
+                f"A run of another sweep is at work on these machines: {folder}.",
+                cause="Its sweep was killed; the run goes on and would disturb every time.",
+                next_step="run that sweep's command again to go on with it, or "
+                "fab cluster.stop to end it",
+            )
 
     def follow(self, folder: str) -> Iterator[bytes]:
         """Yield what a driver wrote, from its beginning."""

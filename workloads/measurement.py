@@ -23,7 +23,7 @@ from workloads.pace import seconds_left, span
 from workloads.records import AttemptRecord, JournalEntry, RunRecord, TrialRecord, as_record
 from workloads.run_row import Status, ending, run_row, verdict
 from workloads.runs import RunSpec
-from workloads.sweep import Cell, PlannedRun, Work, planned_run, remaining
+from workloads.sweep import Cell, PlannedRun, Work, planned_run, remaining, run_id
 
 GRACE_SECONDS = 120.0
 TELL_EVERY_SECONDS = 5.0
@@ -269,7 +269,7 @@ class Measurement:
     def _work_of(self, attempt: AttemptRecord) -> Work | None:
         """Return what an attempt was for; None if the line of its plan was damaged."""
         for plan in reversed(self._history.plans):
-            if planned_run(plan.work, *_place(attempt)).run_id == attempt.run_id:
+            if run_id(plan.work, *_place(attempt)) == attempt.run_id:
                 return plan.work
         return None
 

@@ -1,5 +1,6 @@
 """The plan of a sweep: which runs, in which order, and what of them is still to do."""
 
+import functools
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Work:
     data_version: str
     sources: str
 
-    @property
+    @functools.cached_property
     def fingerprint(self) -> str:
         """20 hexadecimal digits that are equal exactly for equal work."""
         return _digest(
@@ -103,17 +104,23 @@ def _gap(engines: int, counts: int, repeat: int) -> int:
 
 def planned_run(work: Work, cell: Cell, repeat: int) -> PlannedRun:
     """Return one run with its identity and those of its trials."""
-    identity = {
-        "work": work.fingerprint,
-        "engine": cell.engine,
-        "nodes": cell.nodes,
-        "repeat": repeat,
-    }
     trials = tuple(
         PlannedTrial(_trial_id(work, cell, repeat, combination), combination)
         for combination in work.combinations
     )
-    return PlannedRun(_digest(identity), cell, repeat, trials)
+    return PlannedRun(run_id(work, cell, repeat), cell, repeat, trials)
+
+
+def run_id(work: Work, cell: Cell, repeat: int) -> str:
+    """Return the identity of a run: 20 hexadecimal digits, equal for equal work and place."""
+    return _digest(
+        {
+            "work": work.fingerprint,
+            "engine": cell.engine,
+            "nodes": cell.nodes,
+            "repeat": repeat,
+        }
+    )
 
 
 def remaining(run: PlannedRun, done: Collection[str]) -> tuple[PlannedTrial, ...]:
@@ -146,7 +153,7 @@ def _trial_id(work: Work, cell: Cell, repeat: int, combination: Mapping[str, Any
             engine=cell.engine,
             nodes=cell.nodes,
             repeat=repeat,
-            parameters={"combination": combination, "of": work.parameters},
+            parameters={"combination": combination, "work": work.fingerprint},
             seed=work.seed,
             data_version=work.data_version,
             sources=work.sources,

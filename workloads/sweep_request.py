@@ -1,5 +1,6 @@
 """What a user asks of a sweep, checked as a whole before anything is touched."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,9 @@ class SweepRequest:
     node_counts: tuple[int, ...]
     repeats: int
 
+    @functools.cached_property
     def runs(self) -> tuple[PlannedRun, ...]:
-        """Return every run, in the order in which to measure."""
+        """Every run, in the order in which to measure."""
         return plan(
             self.work,
             engines=self.engines,
@@ -38,7 +40,7 @@ class SweepRequest:
         """Estimate how many models are fitted in all: a fold of a combination is one."""
         folds = self.work.parameters.get("folds", 1)
         each = folds if isinstance(folds, int) else 1
-        return len(self.runs()) * len(self.work.combinations) * each
+        return len(self.runs) * len(self.work.combinations) * each
 
     def record(
         self, machines: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from contracts.trial import TrialResult
-from workloads.journal import Journal
+from workloads.journal import line_of
 from workloads.records import (
     AttemptRecord,
     JournalEntry,
@@ -88,9 +88,9 @@ def entries(
 
 def write(folder: Path, what: Sequence[JournalEntry]) -> Path:
     """Write a journal into a results folder and return the folder."""
-    journal = Journal(folder / "journal.jsonl")
-    for entry in what:
-        journal.append(as_record(entry))
+    folder.mkdir(parents=True, exist_ok=True)
+    text = "".join(f"{line_of(as_record(entry))}\n" for entry in what)
+    (folder / "journal.jsonl").write_text(text)
     return folder
 
 

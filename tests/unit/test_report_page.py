@@ -52,9 +52,14 @@ def built(tmp_path, entries, **options):
     return build(folder, made_at="2026-11-21", **options)
 
 
-def test_a_whole_page(tmp_path):
-    found = built(tmp_path, sweep_journal.entries())
-    page = Page(found.html.read_text())
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The report of a sweep without trouble."""
+    return built(tmp_path_factory.mktemp("whole"), sweep_journal.entries())
+
+
+def test_a_whole_page(whole):
+    page = Page(whole.html.read_text())
     assert page.open == []
     assert len(page.ids) == len(set(page.ids))
     text = " ".join(page.words)
@@ -70,8 +75,8 @@ def test_a_whole_page(tmp_path):
     assert "1.9.1" in text
 
 
-def test_the_page_needs_nothing_else(tmp_path):
-    text = built(tmp_path, sweep_journal.entries()).html.read_text()
+def test_the_page_needs_nothing_else(whole):
+    text = whole.html.read_text()
     page = Page(text)
     outside = [link for link in page.links if not link.startswith(("#", "data:"))]
     assert outside == []
@@ -81,8 +86,8 @@ def test_the_page_needs_nothing_else(tmp_path):
     assert re.findall(r"url\((?!#)", text) == []
 
 
-def test_no_colour_of_a_figure_is_fixed(tmp_path):
-    text = built(tmp_path, sweep_journal.entries()).html.read_text()
+def test_no_colour_of_a_figure_is_fixed(whole):
+    text = whole.html.read_text()
     drawn = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
     assert len(drawn) == 12
     assert re.findall(r"#01[0-9a-f]{4}\b", " ".join(drawn)) == []
@@ -90,19 +95,18 @@ def test_no_colour_of_a_figure_is_fixed(tmp_path):
     assert colours == set()
 
 
-def test_each_figure_says_what_it_shows(tmp_path):
-    page = Page(built(tmp_path, sweep_journal.entries()).html.read_text())
+def test_each_figure_says_what_it_shows(whole):
+    page = Page(whole.html.read_text())
     for tag, found in page.tags:
         if tag == "svg":
             assert found["role"] == "img"
             assert set(found["aria-labelledby"].split()) <= set(page.ids)
 
 
-def test_the_same_journal_gives_the_same_files(tmp_path):
-    one = built(tmp_path / "a", sweep_journal.entries())
-    two = built(tmp_path / "b", sweep_journal.entries())
+def test_the_same_journal_gives_the_same_files(tmp_path, whole):
+    two = built(tmp_path, sweep_journal.entries())
     for name in ("html", "markdown", "csv"):
-        assert getattr(one, name).read_bytes() == getattr(two, name).read_bytes()
+        assert getattr(whole, name).read_bytes() == getattr(two, name).read_bytes()
 
 
 def test_hostile_texts_stay_texts(tmp_path):
@@ -172,10 +176,9 @@ def test_an_unfinished_sweep_says_so_at_the_top(tmp_path):
     assert "**Incomplete.** 7 of 21" in found.markdown.read_text()
 
 
-def test_a_whole_sweep_does_not(tmp_path):
-    found = built(tmp_path, sweep_journal.entries())
-    assert "ncomplete" not in found.html.read_text().partition("</style>")[2]
-    assert "ncomplete" not in found.markdown.read_text()
+def test_a_whole_sweep_does_not(whole):
+    assert "ncomplete" not in whole.html.read_text().partition("</style>")[2]
+    assert "ncomplete" not in whole.markdown.read_text()
 
 
 def test_scores_that_differ_are_shouted_about(tmp_path):

@@ -59,6 +59,14 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     assert hits >= 51
 
 
+def test_what_the_laws_say_of_the_most_that_nodes_can_do():
+    noisy = amdahl(0.1, [1, 2, 3, 4], noise=0.005)
+    assert by_name(noisy)["Amdahl"].ceiling.startswith("no number of nodes is more than 10 ")
+    times = {n: [50 * (1 + 0.01 * (n - 1) + 0.04 * n * (n - 1)) / n] * 2 for n in range(1, 9)}
+    assert by_name(times)["USL"].ceiling == "more than about 5 nodes make it slower again"
+    assert by_name(amdahl(0.0, [1, 2, 3]))["Amdahl"].ceiling is None
+
+
 def test_two_node_counts_fit_amdahl_only_and_say_what_that_is_worth():
     laws = by_name(amdahl(0.1, [1, 3]))
     assert list(laws) == ["Amdahl"]

@@ -9,11 +9,13 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from contracts import inventory
-from contracts.errors import BAD_USAGE, DONE, PARTIAL, REFUSED
+from contracts.errors import BAD_USAGE, DONE, PARTIAL, REFUSED, RefusedError
 from contracts.files import single_writer
 from contracts.inventory import Inventory, Node
-from tasks import report, sweep
+from contracts.progress import tell_nobody
+from tasks import report, sweep, sweep_machines
 from tests.doubles import sweep_journal
+from workloads.sweep import Cell
 
 KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -250,3 +252,29 @@ def test_a_report_of_a_sweep_that_is_not_there_names_those_that_are(typed, place
     code, _, err = typed(report.build, name="wood")
     assert code == BAD_USAGE
     assert "There is no sweep 'wood' in results/; there is: forest." in err
+
+
+@pytest.mark.parametrize(
+    ("heard", "ours", "refused"),
+    [
+        ([b"result", b""], False, True),
+        ([b"result"], False, False),
+        ([], False, False),
+        ([b"result", b""], True, False),
+    ],
+    ids=["another sweep's, at work", "over", "gone", "our own"],
+)
+def test_no_run_is_started_beside_one_of_another_sweep(
+    place, monkeypatch, heard, ours, refused
+):
+    """A sweep that was killed leaves its run at work, which would disturb every time."""
+    state = place / "state"
+    (state / "last_run.json").write_text('{"folder": "0a"}')
+    monkeypatch.setattr(sweep_machines.remote_run, "follow", lambda *all: iter(heard))
+    monkeypatch.setattr(sweep_machines.bringup, "start", lambda *all: 1 / 0)
+    machines = sweep_machines.Machines(
+        inventory.load(state / "inventory.json"), state, place / "lock", tell_nobody,
+        ["0a"] if ours else [],
+    )  # fmt: skip
+    with pytest.raises(RefusedError if refused else ZeroDivisionError):
+        machines.start(Cell("ray", 1))

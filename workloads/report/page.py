@@ -179,6 +179,8 @@ def _law_notes(laws: dict[str, list[Law]]) -> list[str]:
         if not fitted:
             found.setdefault("too few node counts for any law", []).append(engine)
         for law in fitted:
+            if law.ceiling:
+                found.setdefault(f"by {law.name}: {law.ceiling}", []).append(engine)
             if law.note:
                 found.setdefault(f"{law.name}: {law.note}", []).append(engine)
     return [

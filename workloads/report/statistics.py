@@ -11,6 +11,7 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from scipy.stats import t as student
 
 CONFIDENCE = 0.95
+SURELY_ABOVE = 0.001
 WIDEST = 20.0  # of a logarithm or of a share of 1: wider says nothing
 
 
@@ -57,6 +58,18 @@ class Law:
         """Return how many times as fast as one node the law says that `nodes` are."""
         share = _SHARES[self.name](nodes, *(one.value for one in self.values.values()))
         return float(1 / share)
+
+    @property
+    def ceiling(self) -> str | None:
+        """What the law says of the most that nodes can do, where the runs are sure of it."""
+        low = list(self.values.values())[-1].low
+        if low is None or low < SURELY_ABOVE:
+            return None
+        if self.name == "Amdahl":
+            serial = self.values["serial share"]
+            return f"no number of nodes is more than {1 / serial.value:.3g} times as fast"
+        peak = math.sqrt((1 - self.values["contention"].value) / self.values["coherence"].value)
+        return f"more than about {peak:.0f} nodes make it slower again"
 
     def seconds(self, nodes: float) -> float:
         """Return the time that the law says for `nodes` nodes."""
