@@ -1,11 +1,15 @@
 """`fab demo.*`: the main job from nothing to a report, and nothing left behind."""
 
+import contextlib
+import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +19,28 @@ from invoke.context import Context
 from contracts.errors import DONE, INTERRUPTED, TandemError
 from tasks.verb import Answer, state_folder, verb
 
-NAME = "demo"
-NODES = "3"
-CPUS = "0.6"
-MEMORY = "3g"
+SWEEPS = ("demo-digits", "demo-covtype")
 LIMIT_SECONDS = 1800
+_DOORS = {
+    "fab": (
+        "fab local.up --name demo --nodes 3 --cpus 0.6 --memory 3g",
+        "fab local.down --name demo",
+    ),
+    "pulumi": (
+        "pulumi up --yes --skip-preview --stack demo --config name=demo",
+        "pulumi destroy --yes --skip-preview --stack demo --remove",
+    ),
+}
+_WORDS_ON_DOORS = {
+    "fab": "There is no pulumi program on PATH, so the machines come from fab local.up;\n"
+    "with it, pulumi up would call the same driver.",
+    "pulumi": "The pulumi program is on PATH, so the machines come from pulumi up.",
+}
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One command of the demo, and why it is there."""
+    """One command of the demo, under a title."""
 
     title: str
     command: tuple[str, ...]
@@ -43,148 +59,112 @@ def run(context: Context, keep: bool = False, dry_run: bool = False) -> Answer:
     if dry_run:
         commands = [shlex.join(phase.command) for phase in phases]
         return Answer({"door": door, "commands": commands}, "\n".join(commands))
+    _say(f"Tandem demo. {_WORDS_ON_DOORS[door]}")
     begin = time.monotonic()
-    _say(_opening(door))
-    environment = _environment()
-    seconds: dict[str, float] = {}
-    *work, removal = phases
-    try:
-        for number, phase in enumerate(work, 1):
-            seconds[phase.title] = _run_phase(phase, f"{number}/{len(phases)}", environment)
-    finally:
-        if not keep:
-            seconds[removal.title] = _run_phase(
-                removal, f"{len(phases)}/{len(phases)}", environment
-            )
-    total = time.monotonic() - begin
-    reports = [
-        str(Path("results", f"{NAME}-{data}", "report.html")) for data in ("digits", "covtype")
-    ]
-    document = {"door": door, "seconds": seconds, "total_seconds": total, "reports": reports}
-    return Answer(document, _closing(seconds, total, reports, keep))
+    seconds = _run_phases(phases, door, keep=keep)
+    seconds["together"] = time.monotonic() - begin
+    reports = [str(Path("results", name, "report.html")) for name in SWEEPS]
+    document = {"door": door, "seconds": seconds, "reports": reports}
+    left = (
+        f"The machines are still there. Next: {shlex.join(phases[-1].command)}"
+        if keep
+        else "Nothing is left running."
+    )
+    rows = [f"  {title:<22} {took:7.1f} s" for title, took in seconds.items()]
+    lines = ["", "The demo is done.", *rows, left, *(f"Report: {one}" for one in reports)]
+    return Answer(document, "\n".join(lines))
 
 
 def _phases(door: str) -> list[Phase]:
-    up, down = (_pulumi_phases if door == "pulumi" else _fab_phases)()
-    nodes = ",".join(str(count) for count in range(1, int(NODES) + 1))
+    up, down = _DOORS[door]
     sweep = (
-        "fab",
-        "sweep.run",
-        "--workload",
-        "forest",
-        "--engines",
-        "ray,dask",
-        "--nodes",
-        nodes,
+        "fab sweep.run --workload forest --engines ray,dask --nodes 1,2,3 --repeats 1 --fresh"
     )
-    return [
-        Phase("set-up", ("fab", "setup.run")),
-        Phase("machines", up),
-        Phase("cluster", ("fab", "cluster.start", "--nodes", NODES, "--engine", "ray")),
-        Phase(
-            "sweep on digits",
-            (
-                *sweep,
-                "--repeats",
-                "1",
-                "--preset",
-                "demo",
-                "--name",
-                f"{NAME}-digits",
-                "--fresh",
-            ),
-        ),
-        Phase(
-            "sweep on cover type",
-            (
-                *sweep,
-                "--repeats",
-                "1",
-                "--preset",
-                "demo-cover-type",
-                "--name",
-                f"{NAME}-covtype",
-                "--fresh",
-            ),
-        ),
-        Phase("reports", ("fab", "report.build", "--name", f"{NAME}-digits,{NAME}-covtype")),
-        Phase("removal", down),
-    ]
+    commands = {
+        "set-up": "fab setup.run",
+        "machines": up,
+        "cluster": "fab cluster.start --nodes 3 --engine ray",
+        "sweep on digits": f"{sweep} --preset demo --name {SWEEPS[0]}",
+        "sweep on cover type": f"{sweep} --preset demo-cover-type --name {SWEEPS[1]}",
+        "reports": f"fab report.build --name {','.join(SWEEPS)} --price 0.05 --currency USD",
+        "removal": down,
+    }
+    return [Phase(title, tuple(shlex.split(text))) for title, text in commands.items()]
 
 
-def _fab_phases() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    size = ("--nodes", NODES, "--cpus", CPUS, "--memory", MEMORY)
-    return (
-        ("fab", "local.up", "--name", NAME, *size),
-        ("fab", "local.down", "--name", NAME),
-    )
+def _run_phases(phases: list[Phase], door: str, *, keep: bool) -> dict[str, float]:
+    """Run the phases in turn; once there may be machines, remove them whatever happens."""
+    environment = _environment()
+    seconds: dict[str, float] = {}
+    count = len(phases)
 
+    def run_one(number: int) -> None:
+        phase = phases[number - 1]
+        _say(f"\n[{number}/{count}] {phase.title}\n$ {shlex.join(phase.command)}")
+        seconds[phase.title] = _run_phase(phase, environment)
 
-def _pulumi_phases() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return (
-        ("pulumi", "up", "--yes", "--stack", "local"),
-        ("pulumi", "destroy", "--yes", "--stack", "local"),
-    )
+    run_one(1)
+    if door == "pulumi":
+        _make_stack(environment)
+    with contextlib.ExitStack() as at_the_end:
+        if not keep:
+            at_the_end.callback(run_one, count)
+        for number in range(2, count):
+            run_one(number)
+    return seconds
 
 
 def _environment() -> dict[str, str]:
     """Return an environment in which the demo has a state folder of its own."""
-    folder = state_folder() / NAME
     return {
         "PULUMI_CONFIG_PASSPHRASE": "",
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "TANDEM_STATE": str(folder),
+        "TANDEM_STATE": str(state_folder() / "demo"),
     }
 
 
-def _run_phase(phase: Phase, number: str, environment: dict[str, str]) -> float:
-    _say(f"\n[{number}] {phase.title}\n$ {shlex.join(phase.command)}")
+def _make_stack(environment: Mapping[str, str]) -> None:
+    """Make the demo's own stack, unless an earlier demo left it; select none."""
+    listed = subprocess.run(
+        ["pulumi", "stack", "ls", "--json"],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    names = {stack["name"] for stack in json.loads(listed.stdout or "[]")}
+    if "demo" not in names:
+        make = Phase("stack", ("pulumi", "stack", "init", "demo", "--no-select"))
+        _run_phase(make, environment)
+
+
+def _run_phase(phase: Phase, environment: Mapping[str, str]) -> float:
     begin = time.monotonic()
-    done = subprocess.run(
-        phase.command, env=environment, stdout=sys.stderr, timeout=LIMIT_SECONDS, check=False
-    )
-    if done.returncode == INTERRUPTED:
+    with _interrupts_left_to_the_child(), subprocess.Popen(
+        phase.command, env=environment, stdout=sys.stderr
+    ) as child:  # fmt: skip
+        try:
+            code = child.wait(LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            code = child.wait()
+    if code == INTERRUPTED:
         raise KeyboardInterrupt
-    if done.returncode != DONE:
+    if code != DONE:
         raise TandemError(
-            f"The demo stopped at '{phase.title}': the command ended with {done.returncode}.",
+            f"The demo stopped at '{phase.title}': the command ended with {code}.",
             cause="What it printed stands above.",
             next_step=f"mend that, then make demo again, or alone: {shlex.join(phase.command)}",
         )
     return time.monotonic() - begin
 
 
-def _opening(door: str) -> str:
-    if door == "pulumi":
-        return (
-            "Tandem demo. The pulumi program is on PATH, so the machines come from pulumi up."
-        )
-    return (
-        "Tandem demo. There is no pulumi program on PATH, so the machines come from\n"
-        "fab local.up; with it, pulumi up would call the same driver."
-    )
-
-
-def _closing(seconds: dict[str, float], total: float, reports: list[str], keep: bool) -> str:
-    rows = [f"  {title:<22} {took:7.1f} s" for title, took in seconds.items()]
-    left = (
-        f"The machines are still there. Next: fab local.down --name {NAME}"
-        if keep
-        else "Nothing is left running."
-    )
-    listed = "\n".join(f"  {report}" for report in reports)
-    return "\n".join(
-        [
-            "",
-            "The demo is done.",
-            *rows,
-            f"  {'together':<22} {total:7.1f} s",
-            left,
-            "Reports:",
-            listed,
-        ]
-    )
+@contextlib.contextmanager
+def _interrupts_left_to_the_child() -> Iterator[None]:
+    """Let Ctrl-C reach the child alone: it cleans up, and ends with the code that says so."""
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _say(text: str) -> None:
