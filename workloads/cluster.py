@@ -1,5 +1,6 @@
 """The machines as a sweep sees them: what it stands on, and what it asks of them."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -56,10 +57,18 @@ class Cluster(Protocol):
 
 
 def clipped(timeline: Timeline, seconds: float, *, points: int = 240) -> Timeline:
-    """Return the samples of the first `seconds`, thinned out to at most `points` a node."""
+    """Return the samples of the first `seconds`, thinned out to at most `points` a node.
+
+    A sample that is no number is left out.
+    """
     result = {}
     for node, series in timeline.items():
-        kept = [index for index, at in enumerate(series["seconds"]) if 0 <= at <= seconds]
+        samples = zip(series["seconds"], series["cpu"], series["memory"], strict=False)
+        kept = [
+            index
+            for index, sample in enumerate(samples)
+            if all(math.isfinite(value) for value in sample) and 0 <= sample[0] <= seconds
+        ]
         step = max(1, -(-len(kept) // points))
         result[node] = {
             name: [round(float(series[name][index]), 3) for index in kept[::step]]

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.errors import TandemError
 from contracts.progress import tell_nobody
-from workloads.cluster import Footing
+from workloads.cluster import Footing, clipped
 from workloads.history import planned_runs, read_history
 from workloads.journal import Journal, JournalWriteError
 from workloads.measurement import Limits, Measurement
@@ -129,6 +129,21 @@ def test_a_sweep_without_trouble(journal):
     assert (row.status, row.ok, row.trials, row.starts) == ("finished", 3, 3, 1)
     assert not row.reattached
     assert row.timeline["node-1"]["seconds"] == [0, 1]
+
+
+def test_a_timeline_is_cut_thinned_and_holds_numbers_only():
+    bad, long = float("nan"), range(1000)
+    found = clipped(
+        {
+            "a": {"seconds": [-1, 0, bad, 2, 9], "cpu": [0, 1, 1, bad, 1], "memory": [1] * 5},
+            "b": {"seconds": long, "cpu": [0.5] * 1000, "memory": [float("inf"), *long]},
+        },
+        8.0,
+    )
+    assert found["a"] == {"seconds": [0], "cpu": [1], "memory": [1]}
+    assert found["b"]["seconds"] == list(range(1, 9))
+    series = {"seconds": long, "cpu": long, "memory": long}
+    assert len(clipped({"c": series}, 1000.0)["c"]["cpu"]) == 200
 
 
 def test_the_second_time_nothing_is_asked_of_the_machines(journal):
