@@ -99,7 +99,8 @@ def environment(context: Context) -> None:
                 next_step=f"remove {found.path} on {name}, then run the same command again",
             )
         context.plans[name] = found
-        context.changed.append(f"{name}: environment {intended.action}ed ({intended.reason})")
+        done = {"create": "created", "repair": "repaired"}[intended.action]
+        context.changed.append(f"{name}: environment {done} ({intended.reason})")
 
     context.each(
         "bringing the environment", wrong, bring, python_env.SYNC_SECONDS + 2 * CHECK_SECONDS
