@@ -45,10 +45,10 @@ class RunLog:
         self.write("death", node=node, after_seconds=round(after_seconds, 3), detail=detail)
 
     def progress(self, done: int, total: int) -> None:
-        """Append how far the run is, at most twice a second but always at the end."""
+        """Append how far the run is, where that changed: rarely, but always at the end."""
         now = time.monotonic()
-        at_the_end = done == total and done != self._last_done
-        if at_the_end or now - self._last_progress >= PROGRESS_SECONDS:
+        due = done == total or now - self._last_progress >= PROGRESS_SECONDS
+        if due and done != self._last_done:
             self._last_progress, self._last_done = now, done
             self.write("progress", done=done, total=total)
 
