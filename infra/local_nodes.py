@@ -152,14 +152,15 @@ def _check(client: docker.DockerClient, settings: LocalSettings) -> None:
     known = _known_inventory(path)
     if known is None or known.cluster_id == settings.cluster_id:
         return
-    if known.provider == "local" and not containers.observe(client, known.cluster_id).machines:
+    others = containers.observe(client, known.cluster_id).machines
+    if known.provider == "local" and not others:
         return  # what it describes is gone
-    remove = f"fab local.down --name {known.cluster_id}"
+    by_fab = any(machine.door == "fab" for machine in others)
+    remove = f"fab local.down --name {known.cluster_id}" if by_fab else "pulumi destroy"
     raise RefusedError(
         f"{path} describes the machines of cluster {known.cluster_id}, "
         f"and this would replace it by cluster {settings.cluster_id}.",
-        next_step=f"{remove if known.provider == 'local' else 'pulumi destroy'} first, "
-        "or set TANDEM_STATE to another folder",
+        next_step=f"{remove} first, or set TANDEM_STATE to another folder",
     )
 
 

@@ -22,13 +22,12 @@ from pulumi.dynamic import (
 )
 
 from contracts import inventory as inventories
-from contracts.errors import TandemError
+from contracts.errors import RefusedError, TandemError
 from contracts.inventory import Inventory
 from contracts.progress import Event
 from infra import local_nodes
 from infra.settings import LocalSettings
 
-# Another cluster, or another folder of keys, is another set of machines.
 _IDENTITY = ("cluster_id", "state")
 _SIZE = ("nodes", "cpus", "memory_bytes", "hourly_price", "currency")
 
@@ -43,6 +42,7 @@ class LocalMachinesProvider(ResourceProvider):
         """Refuse, before anything is touched, what the driver would refuse."""
         failures = []
         try:
+            _check_state_folder(_olds.get("state"), news["state"])
             local_nodes.preview(settings_of(news))
         except TandemError as error:
             failures.append(CheckFailure("nodes", str(error)))
@@ -50,7 +50,7 @@ class LocalMachinesProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Compare with the machines themselves too, so that `up` repairs without a refresh."""
-        replaces = [name for name in _IDENTITY if _olds.get(name) != _news.get(name)]
+        replaces = ["cluster_id"] if _olds.get("cluster_id") != _news["cluster_id"] else []
         settings = settings_of(_news)
         changes = (
             any(_olds.get(name) != _news.get(name) for name in _SIZE)
@@ -113,6 +113,16 @@ def settings_of(properties: dict[str, Any]) -> LocalSettings:
         hourly_price=properties.get("hourly_price"),
         currency=properties["currency"],
     )
+
+
+def _check_state_folder(before: str | None, now: str) -> None:
+    # To Pulumi this would be a replacement: the machines of one folder removed because
+    # somebody set TANDEM_STATE to another.
+    if before is not None and before != now:
+        raise RefusedError(
+            f"The machines of this stack belong to the state folder {before}, not to {now}.",
+            next_step=f"set TANDEM_STATE={before}, or take another stack for other machines",
+        )
 
 
 def _outputs(properties: dict[str, Any], inventory: Inventory) -> dict[str, Any]:

@@ -36,16 +36,19 @@ class PulumiStack:
         state_file: Path,
         *,
         settings: Mapping[str, object] | None = None,
-        environment: Mapping[str, str] | None = None,
         providers: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.project = project
         self.name = name
         self.settings = dict(settings or {})
         self._state_file = state_file
-        self._environment = {**os.environ, **(environment or {})}
+        self._environment = dict(os.environ)
         self._commands = {**DYNAMIC, **(providers or {})}
         self._description = yaml.safe_load((project / "Pulumi.yaml").read_text())
+
+    def use(self, environment: Mapping[str, str]) -> None:
+        """Set environment variables for what is run from now on."""
+        self._environment.update(environment)
 
     def preview(self) -> Outcome:
         """Say what `up` would do."""

@@ -59,6 +59,16 @@ def test_made_kept_scaled_resized_and_removed(cluster):
     assert "Nothing to remove." in cluster.fab("local.down").out
 
 
+def test_a_notional_price_stands_in_the_inventory(cluster):
+    cluster.up(1, "--price", "0.05", "--currency", "SEK")
+    (node,) = cluster.nodes()
+    assert (node.hourly_price, node.currency) == (0.05, "SEK")
+    before = node.instance_id
+    cluster.up(1)
+    (node,) = cluster.nodes()
+    assert (node.instance_id, node.hourly_price) == (before, None)
+
+
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(cluster):
     told = cluster.up(2, "--dry-run")
     assert told.out.strip() == "Would create node-1, node-2."

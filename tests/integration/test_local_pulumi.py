@@ -43,13 +43,11 @@ def real(cluster, tmp_path):
 
 @pytest.fixture
 def double(cluster, tmp_path):
-    return PulumiStack(
-        ROOT,
-        "local",
-        tmp_path / "stack.json",
-        settings={**WANTED, "name": cluster.name},
-        environment={"TANDEM_STATE": str(cluster.state)},
+    found = PulumiStack(
+        ROOT, "local", tmp_path / "stack.json", settings={**WANTED, "name": cluster.name}
     )
+    found.use({"TANDEM_STATE": str(cluster.state)})
+    return found
 
 
 @pytest.fixture(params=["double", pytest.param("real", marks=pytest.mark.pulumi_cli)])
@@ -125,6 +123,18 @@ def test_machines_of_the_other_door_are_refused(stack, cluster):
     refused = cluster.fab("local.down")
     assert (refused.code, "pulumi destroy" in refused.err) == (4, True)
     assert stack.destroy().succeeded
+
+
+def test_another_state_folder_never_costs_the_machines(stack, cluster, tmp_path):
+    stack.up()
+    before = cluster.instance_ids()
+    stack.use({"TANDEM_STATE": str(tmp_path / "other")})
+    refused = stack.up()
+    assert not refused.succeeded
+    assert f"set TANDEM_STATE={cluster.state}" in "".join(refused.diagnostics)
+    assert cluster.instance_ids() == before
+    assert stack.destroy().succeeded, "what is removed follows from Pulumi's state alone"
+    assert labelled(cluster) == (0, 0)
 
 
 @pytest.mark.parametrize(

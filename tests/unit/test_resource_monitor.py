@@ -85,9 +85,9 @@ def stack(tmp_path, shelf):
     (project / "Pulumi.yaml").write_text(DESCRIPTION)
     (project / "__main__.py").write_text(PROGRAM)
     (project / "shelf.py").write_text(PROVIDER)
-    return PulumiStack(
-        project, "dev", tmp_path / "state.json", environment={"SHELF": str(shelf)}
-    )
+    made = PulumiStack(project, "dev", tmp_path / "state.json")
+    made.use({"SHELF": str(shelf)})
+    return made
 
 
 def texts(shelf):
