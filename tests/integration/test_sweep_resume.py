@@ -10,8 +10,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -45,10 +46,10 @@ def again(machines, results: Path) -> Answered:
 
 
 @contextmanager
-def under_way(machines, results: Path, trials: int) -> Iterator[subprocess.Popen[str]]:
-    """A sweep of which at least so many results are acknowledged, still at work."""
-    log = results.with_suffix(".log")
-    with log.open("w") as stream:
+def sweep_started(machines, results: Path) -> Iterator[subprocess.Popen[str]]:
+    """A sweep in a process of its own, killed at the end of the block."""
+    results.parent.mkdir(parents=True, exist_ok=True)
+    with results.with_suffix(".log").open("w") as stream:
         sweep = subprocess.Popen(
             [*FAB, *arguments(results)],
             cwd=ROOT,
@@ -59,15 +60,23 @@ def under_way(machines, results: Path, trials: int) -> Iterator[subprocess.Popen
             text=True,
         )
         try:
-            deadline = time.monotonic() + DEADLINE
-            while len(acknowledged(results)) < trials:
-                assert sweep.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.2)
             yield sweep
         finally:
             sweep.kill()
             sweep.wait(DEADLINE)
+
+
+@contextmanager
+def under_way(machines, results: Path, trials: int) -> Iterator[subprocess.Popen[str]]:
+    """A sweep of which at least so many results are acknowledged, still at work."""
+    log = results.with_suffix(".log")
+    with sweep_started(machines, results) as sweep:
+        deadline = time.monotonic() + DEADLINE
+        while len(acknowledged(results)) < trials:
+            assert sweep.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        yield sweep
 
 
 def journal(results: Path) -> Journal:
@@ -186,3 +195,23 @@ def test_a_full_disk_ends_the_sweep_and_costs_nothing(machines, tmp_path, result
         assert_whole(results, before)
     finally:
         subprocess.run(["umount", "--lazy", str(results)], check=True)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_again_and_again_at_any_moment(machines, results, seed):
+    """Ten kills, wherever they fall: in a bring-up, between runs, in the middle of a line."""
+    random = Random(seed)  # noqa: S311  moments to kill at, no secret
+    before = b""
+    for _ in range(10):
+        until = suppress(subprocess.TimeoutExpired)
+        with sweep_started(machines, results) as sweep, until:
+            sweep.wait(random.uniform(0.5, 12.0))
+        if journal(results).path.exists():
+            content = journal(results).path.read_bytes()
+            assert content.startswith(before), f"lost at seed={seed}"
+            before = content[: content.rfind(b"\n") + 1]
+    ended = again(machines, results)
+    assert ended.code == DONE, f"seed={seed}: {ended.err}"
+    assert_whole(results, before)

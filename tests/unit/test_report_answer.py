@@ -167,6 +167,12 @@ def test_an_unfinished_sweep_says_so_first_of_all_on_the_page_and_here():
     )
 
 
+@pytest.mark.parametrize(("load", "warned"), [(0.4, False), (2.9, False), (3.1, True)])
+def test_a_busy_computer_is_told(load, warned):
+    found = evidence(change=lambda row: dataclasses.replace(row, load_before=load))
+    assert ("busy with other work" in " ".join(said(found).sentences)) is warned
+
+
 ROW = sweep_journal.entries(repeats=1)[-1]
 
 

@@ -12,6 +12,7 @@ from workloads.sweep import PLAIN, Cell
 
 WORTH_RATIO = 1.25
 WORTH_EFFICIENCY = 0.6
+BUSY_LOAD = 1.5
 
 Verdict = Literal["yes", "dear", "no", "unknown"]
 
@@ -69,6 +70,7 @@ def answer(evidence: Evidence, prices: Prices | None) -> Answer:
         *_engines(compared, evidence),
         *_bringup(compared, evidence),
         _cost(compared, evidence, prices),
+        *_busy(evidence),
         *_disturbed(evidence),
     ]
     headline = _headline(compared, verdict)
@@ -257,6 +259,20 @@ def _incomplete(evidence: Evidence) -> str | None:
         f"{len(evidence.missing)} of {len(evidence.runs)} planned runs lack results ({trials} "
         f"trials not done{failed}). The same `fab sweep.run` goes on where it stopped."
     )
+
+
+def _busy(evidence: Evidence) -> Iterator[str]:
+    """Warn where machines that share the operator's computer had to share it with others."""
+    cores = evidence.plan.facts.get("operator_cores")
+    loads = [row.load_before for rows in evidence.clean.values() for row in rows]
+    if evidence.plan.facts.get("provider") != "local" or not cores or not loads:
+        return
+    before = spread(loads).median
+    if before > BUSY_LOAD * float(cores):
+        yield (
+            f"This computer was busy with other work: its load average before a run was "
+            f"{before:.1f} on {cores} cores, so take these times with care."
+        )
 
 
 def _disturbed(evidence: Evidence) -> Iterator[str]:

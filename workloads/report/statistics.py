@@ -178,7 +178,7 @@ def _note(points: int, counts: int, unknown: int) -> str | None:
         return f"{points} runs for {unknown} unknowns: too few for an interval"
     if counts == unknown:
         return (
-            f"{counts} node counts for {unknown} unknowns: the curve passes through them "
-            "whatever the truth, and the interval tells only how far the repeats scatter"
+            f"{counts} node counts for {unknown} unknowns cannot put the law to the test; the "
+            "interval tells only how far the repeats scatter"
         )
     return None
