@@ -97,6 +97,7 @@ class Machines:
             return
         if folder in self._ours:
             return
+        self._links[self._inventory.head.name]  # a head that is away is an error of its own
         # Whoever follows a run that is over hears its results and then nothing more.
         if any(data == b"" for data in self.follow(folder)):
             raise RefusedError(

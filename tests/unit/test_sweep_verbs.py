@@ -9,7 +9,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from contracts import inventory
-from contracts.errors import BAD_USAGE, DONE, PARTIAL, REFUSED, RefusedError
+from contracts.errors import BAD_USAGE, DONE, PARTIAL, REFUSED, RefusedError, TandemError
 from contracts.files import single_writer
 from contracts.inventory import Inventory, Node
 from contracts.progress import tell_nobody
@@ -272,9 +272,21 @@ def test_no_run_is_started_beside_one_of_another_sweep(
     (state / "last_run.json").write_text('{"folder": "0a"}')
     monkeypatch.setattr(sweep_machines.remote_run, "follow", lambda *all: iter(heard))
     monkeypatch.setattr(sweep_machines.bringup, "start", lambda *all: 1 / 0)
+    monkeypatch.setattr(sweep_machines, "Links", lambda machines: {"node-1": "connected"})
     machines = sweep_machines.Machines(
         inventory.load(state / "inventory.json"), state, place / "lock", tell_nobody,
         ["0a"] if ours else [],
     )  # fmt: skip
     with pytest.raises(RefusedError if refused else ZeroDivisionError):
         machines.start(Cell("ray", 1))
+
+
+def test_a_head_that_is_away_is_not_taken_for_a_busy_one(place):
+    state = place / "state"
+    (state / "last_run.json").write_text('{"folder": "0a"}')
+    machines = sweep_machines.Machines(
+        inventory.load(state / "inventory.json"), state, place / "lock", tell_nobody
+    )
+    with pytest.raises(TandemError) as raised:
+        machines.start(Cell("ray", 1))
+    assert raised.value.exit_code != REFUSED
