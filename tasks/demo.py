@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from contracts.errors import DONE, INTERRUPTED, TandemError
+from infra import pulumi_cli
 from tasks.verb import Answer, state_folder, verb
 
 SWEEPS = ("demo-digits", "demo-covtype")
@@ -46,6 +46,9 @@ class Phase:
     command: tuple[str, ...]
 
 
+SET_UP = Phase("set-up", ("fab", "setup.run"))
+
+
 @verb(
     help={
         "keep": "leave the machines running at the end, to look around",
@@ -54,14 +57,16 @@ class Phase:
 )
 def run(context: Context, keep: bool = False, dry_run: bool = False) -> Answer:
     """Make three machines, sweep a forest on Ray and Dask, build the report, remove all."""
-    door = "pulumi" if shutil.which("pulumi") else "fab"
-    phases = _phases(door)
     if dry_run:
-        commands = [shlex.join(phase.command) for phase in phases]
-        return Answer({"door": door, "commands": commands}, "\n".join(commands))
-    _say(f"Tandem demo. {_WORDS_ON_DOORS[door]}")
+        commands = [shlex.join(phase.command) for phase in (SET_UP, *_phases(_door()))]
+        return Answer({"door": _door(), "commands": commands}, "\n".join(commands))
     begin = time.monotonic()
-    seconds = _run_phases(phases, door, keep=keep)
+    _say(f"Tandem demo.\n\n{SET_UP.title}\n$ {shlex.join(SET_UP.command)}")
+    seconds = {SET_UP.title: _run_phase(SET_UP, _environment())}
+    door = _door()
+    _say(f"\n{_WORDS_ON_DOORS[door]}")
+    phases = _phases(door)
+    seconds |= _run_phases(phases, door, keep=keep)
     seconds["together"] = time.monotonic() - begin
     reports = [str(Path("results", name, "report.html")) for name in SWEEPS]
     document = {"door": door, "seconds": seconds, "reports": reports}
@@ -81,7 +86,6 @@ def _phases(door: str) -> list[Phase]:
         "fab sweep.run --workload forest --engines ray,dask --nodes 1,2,3 --repeats 1 --fresh"
     )
     commands = {
-        "set-up": "fab setup.run",
         "machines": up,
         "cluster": "fab cluster.start --nodes 3 --engine ray",
         "sweep on digits": f"{sweep} --preset demo --name {SWEEPS[0]}",
@@ -94,7 +98,7 @@ def _phases(door: str) -> list[Phase]:
 
 def _run_phases(phases: list[Phase], door: str, *, keep: bool) -> dict[str, float]:
     """Run the phases in turn; once there may be machines, remove them whatever happens."""
-    environment = _environment()
+    environment = {**_environment(), "TANDEM_STATE": str(state_folder() / "demo")}
     seconds: dict[str, float] = {}
     count = len(phases)
 
@@ -103,25 +107,27 @@ def _run_phases(phases: list[Phase], door: str, *, keep: bool) -> dict[str, floa
         _say(f"\n[{number}/{count}] {phase.title}\n$ {shlex.join(phase.command)}")
         seconds[phase.title] = _run_phase(phase, environment)
 
-    run_one(1)
     if door == "pulumi":
         _make_stack(environment)
     with contextlib.ExitStack() as at_the_end:
         if not keep:
             at_the_end.callback(run_one, count)
-        for number in range(2, count):
+        for number in range(1, count):
             run_one(number)
     return seconds
 
 
+def _door() -> str:
+    return "pulumi" if pulumi_cli.find(state_folder()) else "fab"
+
+
 def _environment() -> dict[str, str]:
-    """Return an environment in which the demo has a state folder of its own."""
-    return {
-        "PULUMI_CONFIG_PASSPHRASE": "",
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "TANDEM_STATE": str(state_folder() / "demo"),
-    }
+    """Return an environment in which `fab` and `pulumi` are found by their names."""
+    folders = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    pulumi = pulumi_cli.find(state_folder())
+    if pulumi:
+        folders.insert(1, str(pulumi.path.parent))
+    return {"PULUMI_CONFIG_PASSPHRASE": "", **os.environ, "PATH": os.pathsep.join(folders)}
 
 
 def _make_stack(environment: Mapping[str, str]) -> None:
