@@ -223,8 +223,9 @@ def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) 
         raise PartialError(
             f"The sweep {sweep.name!r} stopped: {done} of {len(runs)} runs are complete and "
             "kept.",
-            cause=str(error),
-            next_step=f"mend that, then the same command goes on: {_command()}",
+            cause="\n".join(filter(None, (error.problem, error.cause))),
+            next_step=f"{error.next_step or 'mend that'}; then the same command goes on: "
+            f"{_command()}",
         ) from error
     finally:
         machines.close()

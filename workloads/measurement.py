@@ -258,7 +258,9 @@ class Measurement:
 
     def _tell_progress(self, seen: Observed, step: str, rate: float) -> None:
         share = seen.units_done / seen.units_total if seen.units_total else 0.0
-        words = [f"{seen.units_done}/{seen.units_total or '?'} units", f"{rate:.1f}/s"]
+        words = ["getting ready"]
+        if seen.units_total:
+            words = [f"{seen.units_done}/{seen.units_total} units", f"{rate:.1f}/s"]
         left = seconds_left(self._todo, self._history.rows, fraction_of_first=share)
         if left is not None:
             words.append(f"about {span(left)} left")
