@@ -114,7 +114,7 @@ class Connection(fabric.Connection):  # type: ignore[misc]
                         raise self._late(command, timeout, out.text() or errors.text())
                     if cancelled is not None and cancelled():
                         raise InterruptedError(f"gave up waiting for {self.where}")
-                    select.select([channel], [], [], min(POLL_SECONDS, timeout))
+                    _await_news(channel, min(POLL_SECONDS, timeout))
                     _drain(channel, keep, errors.add)
                     if not self.is_connected:
                         raise EOFError("the connection closed")
@@ -257,6 +257,14 @@ def connect(
 
 def _ended(channel: Any) -> bool:
     return bool(channel.exit_status_ready() and channel.eof_received)
+
+
+def _await_news(channel: Any, seconds: float) -> None:
+    """Wait until a channel has output or ended; after its last output only the end is left."""
+    if channel.eof_received:
+        channel.status_event.wait(seconds)
+    else:
+        select.select([channel], [], [], seconds)
 
 
 def _drain(channel: Any, out: Callable[[bytes], None], errors: Callable[[bytes], None]) -> None:
