@@ -10,6 +10,7 @@ import os
 import platform
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -30,33 +31,43 @@ from workloads.runs import RunSpec, load
 CONNECT_SECONDS = 120.0
 DATA_SECONDS = 900.0
 WARM_UP_SECONDS = 300.0
+LEAVE_SECONDS = 30.0
 _LIBRARIES = ("ray", "dask", "distributed", "scikit-learn", "numpy", "scipy", "joblib")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Drive the run whose specification is the one argument; return the exit code."""
+    """Drive the run whose specification is the one argument; return the exit code.
+
+    Raises
+    ------
+    RefusedError
+        If another driver is at work on the same run; nothing is written.
+    """
     path = Path(arguments[0])
-    spec = load(path)
     signal.signal(signal.SIGTERM, _stop)
-    with single_writer(path.with_name("driver.lock"), purpose=f"The run {spec.run_id}"):
+    with single_writer(path.with_name("driver.lock"), purpose="The same run"):
         log = RunLog(path.with_name("results.jsonl"))
-        try:
-            drive(spec, log)
-        except TandemError as error:
-            log.write("failed", reason=str(error))
-            return error.exit_code
-        except (KeyboardInterrupt, SystemExit):
-            log.write("failed", reason="The driver was stopped.")
-            return INTERRUPTED
-        except Exception as error:
-            traceback.print_exc()
-            log.write("failed", reason=f"{type(error).__name__}: {error}")
-            return FAILED
+        with contextlib.ExitStack() as stack:
+            try:
+                drive(load(path), log, stack)
+            except TandemError as error:
+                log.write("failed", reason=str(error))
+                return error.exit_code
+            except (KeyboardInterrupt, SystemExit):
+                log.write("failed", reason="The driver was stopped.")
+                return INTERRUPTED
+            except Exception as error:
+                traceback.print_exc()
+                log.write("failed", reason=f"{type(error).__name__}: {error}")
+                return FAILED
     return DONE
 
 
-def drive(spec: RunSpec, log: RunLog) -> None:
+def drive(spec: RunSpec, log: RunLog, stack: contextlib.ExitStack) -> None:
     """Do what is left of a run, from connecting to the summary.
+
+    The engine is left when `stack` unwinds, after the last line is written: an engine whose
+    head is gone may take its time, and nobody should wait for that.
 
     Raises
     ------
@@ -66,13 +77,11 @@ def drive(spec: RunSpec, log: RunLog) -> None:
     log.write("started", pid=os.getpid(), versions=_versions())
     workload = registry.find(spec.workload)
     engine = open_engine(spec)
-    try:
-        with _phase(log, "connect"):
-            engine.connect(CONNECT_SECONDS)
-        lost = _make_ready(spec, log, workload, engine)
-        totals = _work(spec, log, workload, engine, lost)
-    finally:
-        engine.close()
+    stack.callback(_leave, engine)
+    with _phase(log, "connect"):
+        engine.connect(CONNECT_SECONDS)
+    lost = _make_ready(spec, log, workload, engine)
+    totals = _work(spec, log, workload, engine, lost)
     results = [log.results[trial.trial_id] for trial in spec.trials]
     log.write(
         "finished",
@@ -124,12 +133,25 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def _leave(engine: Engine) -> None:
+    """Close an engine, and end this process if that takes too long."""
+    hangs = threading.Timer(LEAVE_SECONDS, os._exit, [FAILED])
+    hangs.daemon = True
+    hangs.start()
+    engine.close()
+    hangs.cancel()
+
+
 def _stop(signal_number: int, frame: Any) -> None:
     raise SystemExit(INTERRUPTED)
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
+    try:
+        code = main(sys.argv[1:])
+    except TandemError as refused:
+        print(refused, file=sys.stderr)
+        code = refused.exit_code
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # an engine's library may wait at exit for a peer that is gone

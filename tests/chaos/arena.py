@@ -1,6 +1,5 @@
 """Three machines to break: runs on them, faults in them, and proof of both."""
 
-import dataclasses
 import json
 import secrets
 import shutil
@@ -17,8 +16,9 @@ from infra import local_nodes
 from infra.local_nodes import LocalSettings
 from provision import bringup
 from tests.chaos.checker import records_of
+from tests.doubles.run_specs import chaos_spec
 from workloads import runs
-from workloads.runs import PlannedTrial, RunSpec
+from workloads.runs import RunSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("contracts", "infra", "provision", "tasks", "workloads")
@@ -199,28 +199,22 @@ class Arena:
         """Return a run of these trials on every node."""
         assert self.endpoint is not None
         at = self.endpoint
-        planned = tuple(
-            PlannedTrial(f"{number:020x}", {"number": number, "seconds": 0.0, **trial})
-            for number, trial in enumerate(trials)
+        return chaos_spec(
+            Path(at.home),
+            trials,
+            **{
+                "run_id": secrets.token_hex(10),
+                "engine": at.engine,
+                "address": at.address,
+                "nodes": at.nodes,
+                "addresses": {node.name: node.private_ip for node in self.inventory.nodes},
+                "slots": at.slots,
+                "credentials": at.credentials,
+                "run_deadline_seconds": 240.0,
+                "unit_deadline_seconds": 60.0,
+                **changes,
+            },
         )
-        spec = RunSpec(
-            run_id=secrets.token_hex(10),
-            workload="chaos",
-            engine=at.engine,
-            address=at.address,
-            nodes=at.nodes,
-            addresses={node.name: node.private_ip for node in self.inventory.nodes},
-            slots=at.slots,
-            credentials=at.credentials,
-            home=at.home,
-            repeat=1,
-            seed=0,
-            parameters={},
-            trials=planned,
-            run_deadline_seconds=240,
-            unit_deadline_seconds=60,
-        )
-        return dataclasses.replace(spec, **changes)
 
     def launch(self, spec: RunSpec) -> "Run":
         """Start the driver of a run on the head."""

@@ -18,7 +18,7 @@ from workloads.engines import Outcome, Unit
 from workloads.runs import RunSpec
 
 NAME = "chaos"
-HERE = "workloads.chaos_workload"
+HERE = __name__
 MEBIBYTE = 1 << 20
 
 

@@ -1,12 +1,12 @@
 """Specifications of runs for tests, from a workload's parameters."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from workloads import registry, runs
-from workloads.runs import RunSpec
+from workloads.runs import PlannedTrial, RunSpec
 from workloads.sweep import Cell, Work, planned_run
 
 
@@ -35,6 +35,16 @@ def run_spec(home: Path | str, parameters: Mapping[str, Any], **changes: Any) ->
         unit_deadline_seconds=120,
     )
     return dataclasses.replace(spec, **changes)
+
+
+def chaos_spec(home: Path, trials: Sequence[Mapping[str, Any]], **changes: Any) -> RunSpec:
+    """Return a plain run of trials that sleep, hang, die or raise, as they are told."""
+    planned = tuple(
+        PlannedTrial(f"{number:020x}", {"number": number, "seconds": 0.0, **trial})
+        for number, trial in enumerate(trials)
+    )
+    base = run_spec(home, {"dataset": "iris", "folds": 2, "grid": {"n_estimators": [1]}})
+    return dataclasses.replace(base, workload="chaos", parameters={}, trials=planned, **changes)
 
 
 def write_run(folder: Path, spec: RunSpec) -> Path:

@@ -11,20 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import DeadlineError, TandemError
+from contracts.errors import TandemError
 from contracts.files import single_writer
-from contracts.trial import TrialResult
-from tests.doubles.run_specs import run_spec, write_run
-from tests.doubles.scripted_engine import ScriptedEngine, ok
-from workloads import driver, forest, phases
+from tests.chaos.checker import faults, mutants
+from tests.doubles.run_specs import chaos_spec, run_spec, write_run
+from tests.doubles.scripted_engine import ScriptedEngine
+from workloads import driver, forest, registry
 from workloads.driver_output import DriverOutput
-from workloads.engines import Back, EngineLost, Finished, Lost, Outcome, Slot, Unit
-from workloads.phases import PhaseFailed, check_same, do_everywhere
-from workloads.run_log import RunLog
+from workloads.engines import EngineLost, Slot
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {"dataset": "iris", "folds": 2, "grid": {"n_estimators": [2, 3], "max_depth": [2, 3]}}
-A, B = Slot("node-a", 0), Slot("node-b", 0)
+A = Slot("node-a", 0)
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +38,31 @@ def kinds(folder):
     return [line["kind"] for line in lines(folder)]
 
 
+CHAOS = """
+import sys
+from workloads import driver, registry
+registry._MODULES["chaos"] = "tests.chaos.chaos_workload"
+sys.exit(driver.main(sys.argv[1:]))
+"""
+
+
 def start(spec_path):
+    """Start a driver that knows the workload of the fault tests as a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "workloads.driver", str(spec_path)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
+        [sys.executable, "-c", CHAOS, str(spec_path)], cwd=ROOT, stdout=subprocess.DEVNULL
     )
+
+
+@pytest.fixture
+def chaos(monkeypatch):
+    monkeypatch.setitem(registry._MODULES, "chaos", "tests.chaos.chaos_workload")
+
+
+def wait_for(log, words):
+    give_up = time.monotonic() + 120
+    while not log.exists() or words not in log.read_text():
+        assert time.monotonic() < give_up, f"the driver did not write {words!r}"
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -98,16 +115,12 @@ def test_a_second_start_repeats_no_trial(whole_run, tmp_path):
 
 
 def test_a_driver_that_was_killed_goes_on_where_it_stopped(tmp_path, home):
-    grid = {"n_estimators": [60], "ccp_alpha": [n / 1000 for n in range(12)]}
-    spec = run_spec(home, {"dataset": "digits", "folds": 2, "grid": grid})
+    spec = chaos_spec(home, [{"kind": "sleep", "seconds": 0.05}] * 12)
     path = write_run(tmp_path, spec)
     log = tmp_path / "results.jsonl"
     with start(path) as process:
-        give_up = time.monotonic() + 120
-        while not log.exists() or log.read_text().count('"kind": "trial"') < 3:
-            assert time.monotonic() < give_up, "the driver finished no trial"
-            assert process.poll() is None
-            time.sleep(0.02)
+        wait_for(log, '"number": 2')
+        assert process.poll() is None
         process.kill()
     kept = log.read_bytes()
     assert b'"finished"' not in kept
@@ -116,27 +129,16 @@ def test_a_driver_that_was_killed_goes_on_where_it_stopped(tmp_path, home):
     with start(path) as process:
         assert process.wait(timeout=120) == 0
     assert log.read_bytes().startswith(kept)
-    told = lines(tmp_path)
-    trials = [line["trial_id"] for line in told if line["kind"] == "trial"]
-    assert sorted(trials) == sorted(trial.trial_id for trial in spec.trials)
-    assert [line["kind"] for line in told].count("started") == 2
-    scores = {line["trial_id"]: line["scores"] for line in told if line["kind"] == "trial"}
-    plain = forest.plain(spec.parameters, spec.seed)
-    assert [scores[t.trial_id] for t in spec.trials] == [list(p.scores) for p in plain]
+    assert kinds(tmp_path).count("started") == 2
+    assert faults(spec, lines(tmp_path)) == []
+    for name, mutant in mutants(lines(tmp_path)).items():
+        assert faults(spec, mutant) != [], f"the checker does not see {name}"
 
 
 def test_a_driver_that_is_asked_to_stop_says_so_and_leaves_no_process(tmp_path, home):
-    spec = run_spec(home, {"dataset": "digits", "folds": 2, "grid": {"n_estimators": [20000]}})
-    path = write_run(tmp_path, spec)
+    path = write_run(tmp_path, chaos_spec(home, [{"kind": "hang"}]))
     with start(path) as process:
-        give_up = time.monotonic() + 120
-        while (
-            "warmup" not in (tmp_path / "results.jsonl").read_text()
-            if (tmp_path / "results.jsonl").exists()
-            else True
-        ):
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+        wait_for(tmp_path / "results.jsonl", "warmup")
         children = _children(process.pid)
         assert children
         process.send_signal(signal.SIGTERM)
@@ -150,30 +152,29 @@ def _children(pid):
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
-def test_a_unit_that_hangs_fails_its_trial_and_the_others_finish(tmp_path, home):
-    grid = {"n_estimators": [3, 200_000]}
-    spec = run_spec(
-        home,
-        {"dataset": "iris", "folds": 2, "grid": grid},
-        unit_deadline_seconds=1.0,
-    )
-    driver.main([str(write_run(tmp_path, spec))])
-    by_status = {line["status"]: line for line in lines(tmp_path) if line["kind"] == "trial"}
-    assert by_status["ok"]["parameters"] == {"n_estimators": 3}
-    assert by_status["failed"]["reason"] == "did not end within 1 s (tried 2 times)"
-    assert kinds(tmp_path)[-1] == "finished"
-    assert kinds(tmp_path).count("death") == 2
+def test_units_that_hang_die_or_raise_fail_alone(tmp_path, home, chaos):
+    kinds_of_trial = ["hang", "die", "raise", "sleep", "sleep"]
+    trials = [{"kind": kind} for kind in kinds_of_trial]
+    spec = chaos_spec(home, trials, unit_deadline_seconds=0.5)
+    assert driver.main([str(write_run(tmp_path, spec))]) == 0
+    assert faults(spec, lines(tmp_path)) == []
+    told = [line for line in lines(tmp_path) if line["kind"] == "trial"]
+    found = {line["parameters"]["number"]: line["reason"] for line in told}
+    assert found == {
+        0: "did not end within 0 s (tried 2 times)",
+        1: "its process was ended by SIGKILL (tried 3 times)",
+        2: "ValueError: as it was told to",
+        3: None,
+        4: None,
+    }
+    assert kinds(tmp_path).count("death") == 5
 
 
-def test_a_run_past_its_deadline_ends_with_the_reason(tmp_path, home):
-    grid = {"n_estimators": [100_000]}
-    spec = run_spec(
-        home, {"dataset": "iris", "folds": 2, "grid": grid}, run_deadline_seconds=0.5
-    )
-    code = driver.main([str(write_run(tmp_path, spec))])
-    assert code == 5
+def test_a_run_past_its_deadline_ends_with_the_reason(tmp_path, home, chaos):
+    spec = chaos_spec(home, [{"kind": "hang"}], run_deadline_seconds=0.3)
+    assert driver.main([str(write_run(tmp_path, spec))]) == 5
     assert lines(tmp_path)[-1]["kind"] == "failed"
-    assert "0 of 2 units done" in lines(tmp_path)[-1]["reason"]
+    assert "0 of 1 units done" in lines(tmp_path)[-1]["reason"]
 
 
 def test_a_node_with_other_data_is_named(tmp_path, home):
@@ -211,100 +212,26 @@ def test_an_engine_that_is_gone_is_the_last_line(tmp_path, home, monkeypatch):
     assert engine.closed
 
 
-def everywhere(answer, slots=(A, B), seconds=5.0):
-    deaths = []
-    engine = ScriptedEngine(slots, answer)
-    tell = lambda node, seconds, detail: deaths.append((node, detail))  # noqa: E731
-    return do_everywhere(engine, Unit("data", "m:f"), slots, seconds, tell), deaths
+def test_the_last_line_does_not_wait_for_an_engine_that_is_slow_to_leave(
+    tmp_path, home, monkeypatch
+):
+    told = []
+
+    class Slow(ScriptedEngine):
+        def connect(self, timeout):
+            raise EngineLost("Nobody answers.")
+
+        def close(self):
+            told.extend(kinds(tmp_path))
+
+    monkeypatch.setattr(driver, "open_engine", lambda spec: Slow([A], lambda *_: []))
+    driver.main([str(write_run(tmp_path, run_spec(home, TINY)))])
+    assert told == ["started", "failed"]
 
 
-def test_a_phase_asks_every_slot():
-    found, deaths = everywhere(lambda ticket, slot, unit: [ok(ticket, slot.node)])
-    assert found.values == {A: "node-a", B: "node-b"}
-    assert deaths == []
-
-
-def test_a_phase_names_the_node_that_failed():
-    def answer(ticket, slot, unit):
-        wrong = Finished(ticket, Outcome("error", reason="no space left"))
-        return [wrong] if slot == B else [ok(ticket)]
-
-    with pytest.raises(PhaseFailed, match="failed on node-b: no space left"):
-        everywhere(answer)
-
-
-def test_a_phase_goes_on_without_a_lost_node_and_takes_it_back():
-    def lose(ticket, slot, unit):
-        return [Lost(B, "gone")] if slot == B else [ok(ticket)]
-
-    found, deaths = everywhere(lose)
-    assert (set(found.values), found.lost) == ({A}, {B})
-    assert deaths == [("node-b", "gone")]
-
-    def lose_once(ticket, slot, unit):
-        return [Lost(B, "gone"), Back(B)] if ticket == "data/node-b#1" else [ok(ticket)]
-
-    found, _ = everywhere(lose_once, slots=(B, A))
-    assert (set(found.values), found.lost) == ({A, B}, set())
-
-
-def test_a_phase_repeats_what_was_killed_once():
-    def answer(ticket, slot, unit):
-        killed = Finished(ticket, Outcome("killed", reason="SIGKILL"))
-        return [killed] if ticket.startswith("data/node-b") else [ok(ticket)]
-
-    with pytest.raises(PhaseFailed, match="failed on node-b: SIGKILL"):
-        everywhere(answer)
-
-
-def test_a_phase_has_a_deadline_that_names_who_is_silent():
-    with pytest.raises(DeadlineError, match="on node-b for the data to end"):
-        everywhere(lambda ticket, slot, unit: [ok(ticket)] if slot == A else [], seconds=0.1)
-
-
-def test_a_phase_without_any_node_left_fails():
-    with pytest.raises(PhaseFailed, match="No node is left"):
-        everywhere(lambda ticket, slot, unit: [Lost(slot, "gone")])
-
-
-def test_every_node_that_differs_is_named_with_the_difference():
-    same = {"version": "digits-1", "sha256": {"X.npy": "aa"}}
-    other = {"version": "digits-1", "sha256": {"X.npy": "bb"}}
-    check_same({A: same, B: dict(same)}, head="node-a")
-    with pytest.raises(PhaseFailed, match="node-b: sha256") as failure:
-        check_same({A: same, B: other}, head="node-a")
-    assert "node-a:" not in str(failure.value)
-
-
-def test_a_log_cuts_a_torn_tail_and_keeps_every_whole_line(tmp_path):
-    path = tmp_path / "results.jsonl"
-    log = RunLog(path)
-    log.trial(TrialResult("0" * 20, "ok", {"a": 1}, (0.5,)))
-    whole = path.read_bytes()
-    for cut in range(len(whole)):
-        path.write_bytes(whole + whole[:cut])
-        again = RunLog(path)
-        assert path.read_bytes() == whole
-        assert list(again.results) == ["0" * 20]
-
-
-def test_a_damaged_line_is_a_trial_to_do_again(tmp_path):
-    path = tmp_path / "results.jsonl"
-    RunLog(path).trial(TrialResult("0" * 20, "ok", {"a": 1}, (0.5,)))
-    path.write_bytes(path.read_bytes().replace(b"0.5", b"x.5") + b"[1]\n\xff\n")
-    assert RunLog(path).results == {}
-
-
-def test_progress_is_rare_but_always_told_at_the_end(tmp_path):
-    log = RunLog(tmp_path / "results.jsonl")
-    for done in range(101):
-        log.progress(done, 100)
-    log.progress(100, 100)
-    told = lines(tmp_path)
-    assert told[-1] == {"kind": "progress", "done": 100, "total": 100}
-    assert len(told) <= 3
-
-
-def test_the_deadlines_of_the_phases_are_generous_and_finite():
-    assert 60 <= driver.CONNECT_SECONDS <= driver.DATA_SECONDS < 3600
-    assert phases.TRIES == 2
+def test_a_specification_that_is_wrong_is_told_as_the_reason(tmp_path):
+    (tmp_path / "spec.json").write_text('{"schema": 1, "engine": "spark"}')
+    assert driver.main([str(tmp_path / "spec.json")]) == 2
+    (line,) = lines(tmp_path)
+    assert line["kind"] == "failed"
+    assert "engine: must be one of ray, dask, plain, is 'spark'" in line["reason"]
