@@ -14,6 +14,14 @@ from typing import Any
 from contracts.errors import RefusedError
 
 
+def state_folder() -> Path:
+    """Return the folder that holds keys, inventory, endpoint and logs of this project.
+
+    It is `.tandem` in the working folder, or what the variable TANDEM_STATE names.
+    """
+    return Path(os.environ.get("TANDEM_STATE", ".tandem")).absolute()
+
+
 def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
     """Replace `path` so that a reader sees the old content or the new, never a part.
 

@@ -1,12 +1,12 @@
 """The Pulumi program: stack configuration in, machines and an inventory out."""
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pulumi
 
 from contracts.errors import TandemError, UsageError
+from contracts.files import state_folder
 from infra.local_provider import LocalMachines
 from infra.settings import parse_local
 
@@ -20,7 +20,7 @@ def declare() -> None:
         If the configuration is wrong; Pulumi prints the message, without a traceback.
     """
     config = pulumi.Config()
-    state = Path(os.environ.get("TANDEM_STATE", ".tandem")).absolute()
+    state = state_folder()
     try:
         provider = config.get("provider") or "local"
         if provider not in _PROVIDERS:

@@ -14,6 +14,7 @@ from invoke.context import Context
 from contracts import inventory as inventories
 from contracts.endpoint import ENGINES, Endpoint
 from contracts.errors import TandemError, UsageError
+from contracts.files import state_folder
 from contracts.inventory import Inventory
 from provision import bringup, dashboard, ssh_config
 from provision import logs as node_logs
@@ -21,7 +22,7 @@ from provision import status as node_status
 from provision.links import Links
 from provision.plan import chosen
 from tasks.progress import Progress
-from tasks.verb import Answer, state_folder, verb, whole_number
+from tasks.verb import Answer, verb, whole_number
 from tasks.waterfall import Waterfall
 
 LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"

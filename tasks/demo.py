@@ -16,8 +16,9 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from contracts.errors import DONE, INTERRUPTED, TandemError
+from contracts.files import state_folder
 from infra import pulumi_cli
-from tasks.verb import Answer, state_folder, verb
+from tasks.verb import Answer, verb
 
 SWEEPS = ("demo-digits", "demo-covtype")
 LIMIT_SECONDS = 1800

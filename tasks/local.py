@@ -10,12 +10,13 @@ from invoke.context import Context
 
 from contracts import endpoint as endpoints
 from contracts.errors import UsageError
+from contracts.files import state_folder
 from contracts.inventory import Inventory
 from infra import local_nodes
 from infra.local_plan import Plan
 from infra.settings import check_name, parse_local
 from tasks.progress import Progress
-from tasks.verb import Answer, state_folder, verb
+from tasks.verb import Answer, verb
 
 NAME = "the cluster's name; several can stand side by side, each with its own TANDEM_STATE"
 

@@ -5,9 +5,10 @@ import time
 from invoke.collection import Collection
 from invoke.context import Context
 
+from contracts.files import state_folder
 from infra import docker_engine, local_nodes, node_image, pulumi_cli
 from tasks.progress import Progress
-from tasks.verb import Answer, state_folder, verb
+from tasks.verb import Answer, verb
 
 
 @verb()

@@ -16,14 +16,14 @@ from invoke.context import Context
 
 from contracts import inventory as inventories
 from contracts.errors import DONE, PARTIAL, PartialError, RefusedError, TandemError, UsageError
-from contracts.files import single_writer
+from contracts.files import single_writer, state_folder
 from contracts.inventory import Inventory
 from contracts.progress import Event
 from infra import node_image
 from provision.plan import chosen
 from tasks.progress import Progress
 from tasks.sweep_machines import Machines
-from tasks.verb import Answer, listed, state_folder, verb, whole_number
+from tasks.verb import Answer, listed, verb, whole_number
 from workloads import results as result_folders
 from workloads.history import History, read_history
 from workloads.journal import Journal, JournalWriteError
@@ -184,7 +184,7 @@ def _preview(sweep: _Sweep, fresh: bool) -> Answer:
 
 
 def _run(sweep: _Sweep, fresh: bool) -> Answer:
-    tell = Progress()
+    tell = Progress(least_seconds=1.0)
     with _one_at_a_time(sweep):
         if fresh and sweep.folder.exists():
             kept = result_folders.set_aside(sweep.folder, datetime.datetime.now(datetime.UTC))

@@ -9,7 +9,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from invoke.context import Context
@@ -17,6 +16,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from contracts.errors import DONE, FAILED, INTERRUPTED, TandemError, UsageError
+from contracts.files import state_folder
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,6 @@ def whole_number(text: str, option: str, *, least: int = 1) -> int:
 def listed(text: str) -> list[str]:
     """Return the parts of a comma-separated option, without blanks or empty parts."""
     return [part.strip() for part in str(text).split(",") if part.strip()]
-
-
-def state_folder() -> Path:
-    """Return the folder that holds keys, inventory, endpoint and logs of this project."""
-    return Path(os.environ.get("TANDEM_STATE", ".tandem")).absolute()
 
 
 def _run(
