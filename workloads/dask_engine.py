@@ -19,6 +19,7 @@ from workloads.engines import (
     Slot,
     Unit,
     first_line,
+    knock,
     slots_of,
 )
 from workloads.runs import RunSpec
@@ -77,6 +78,7 @@ class DaskEngine:
         give_up = time.monotonic() + timeout
         dask.config.set(CLIENT_SETTINGS)
         try:
+            knock(self._address, ANSWER_SECONDS)
             self._client = Client(  # type: ignore[no-untyped-call]
                 self._address,
                 security=_security(self._credentials),

@@ -6,6 +6,7 @@ nothing but text crosses between machines.
 """
 
 import importlib
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -130,6 +131,15 @@ def first_line(error: BaseException) -> str:
     """Return what an engine's library has to say, as one line that fits into a record."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'no detail'}"[:DETAIL_LIMIT]
+
+
+def knock(address: str, seconds: float) -> None:
+    """Open and close a connection to `host:port` or `scheme://host:port`, or raise OSError.
+
+    The libraries of the engines try for minutes where nobody listens, or end the process.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    socket.create_connection((host, int(port)), timeout=seconds).close()
 
 
 def open_engine(spec: RunSpec) -> Engine:

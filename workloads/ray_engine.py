@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import os
-import socket
 import time
 from typing import Any
 
@@ -19,6 +18,7 @@ from workloads.engines import (
     Slot,
     Unit,
     first_line,
+    knock,
     slots_of,
 )
 from workloads.runs import RunSpec
@@ -92,8 +92,8 @@ class RayEngine:
                 logging_level=logging.ERROR,
                 include_dashboard=False,
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise _lost(self._address, str(error)) from error
+        except Exception as error:  # Ray raises half a dozen kinds for "no" and "nobody there"
+            raise _lost(self._address, first_line(error)) from error
         self._await_nodes(give_up, timeout)
         for slot in self.slots:
             self._start_actor(slot)
@@ -185,6 +185,7 @@ class RayEngine:
             return self._bury(slot, first_line(error))
         if ticket is None:
             return [Back(slot)]
+        self._restarts.pop(slot, None)
         return [Finished(ticket, Outcome(**json.loads(value)))]
 
     def _bury(self, slot: Slot, detail: str) -> list[Report]:
@@ -216,13 +217,12 @@ class RayEngine:
 
     def _check_head(self) -> None:
         """Notice a dead head before Ray's library ends this process because of it."""
-        host, _, port = self._address.rpartition(":")
         for attempt in range(2):
             try:
-                socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS / 2).close()
+                knock(self._address, ANSWER_SECONDS / 2)
             except OSError as error:
                 if attempt:
-                    raise _lost(self._address, str(error)) from error
+                    raise _lost(self._address, first_line(error)) from error
                 time.sleep(0.5)
             else:
                 return
@@ -231,7 +231,7 @@ class RayEngine:
 def _lost(whom: str, cause: str) -> EngineLost:
     return EngineLost(
         f"Ray at {whom} cannot be used.",
-        cause=cause.strip().splitlines()[0] if cause.strip() else None,
+        cause=cause,
         next_step="fab cluster.status, then fab cluster.start --engine ray",
     )
 

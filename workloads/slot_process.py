@@ -91,10 +91,12 @@ class SlotProcess:
         if process.stdout is None:
             raise EOFError("its process has no output")
         stream = process.stdout.fileno()
+        poll = select.poll()
+        poll.register(stream, select.POLLIN)
         give_up = time.monotonic() + seconds
         while b"\n" not in self._buffer:
             left = give_up - time.monotonic()
-            if left <= 0 or not select.select([stream], [], [], left)[0]:
+            if left <= 0 or not poll.poll(left * 1000):
                 return None
             part = os.read(stream, 1 << 16)
             if not part:
@@ -114,7 +116,7 @@ class SlotProcess:
             words = "out of memory: the kernel ended its process"
             return Outcome("memory", None, words, seconds)
         elif code < 0:
-            words = f"its process was ended by {signal.Signals(-code).name}"
+            words = f"its process was ended by {_signal_name(-code)}"
         else:
             words = f"its process ended with exit code {code}"
         return Outcome("killed", None, words, seconds)
@@ -132,6 +134,13 @@ def out_of_memory_kills() -> int:
                 if key == "oom_kill":
                     return int(number)
     return 0
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _environment() -> dict[str, str]:
