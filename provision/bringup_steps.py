@@ -119,7 +119,7 @@ def decide(context: Context) -> None:
         )
         context.wanted[node.name] = _wanted(context, node.name)
     context.todo = plan.work(context.wanted, context.facts, context.head.name)
-    plan.refuse_disturbance(context.todo, context.facts)
+    plan.refuse_disturbance(context.todo, context.facts, context.head.name)
 
 
 def make_ready(context: Context) -> None:
@@ -215,13 +215,15 @@ def prove(context: Context) -> None:
 
 def start_everything(context: Context) -> None:
     """Plan a start on every member, whatever its records say."""
-    name = context.engine.NAME
     context.todo = {
-        one: dataclasses.replace(work, start=True, stop=(*{*work.stop, name},))
-        if one in context.wanted
+        name: dataclasses.replace(
+            work, start=True, stop=plan.engine_records(context.facts[name])
+        )
+        if name in context.wanted
         else work
-        for one, work in context.todo.items()
+        for name, work in context.todo.items()
     }
+    plan.refuse_disturbance(context.todo, context.facts, context.head.name)
 
 
 def _look(context: Context, name: str) -> Facts:

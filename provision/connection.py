@@ -17,6 +17,7 @@ import paramiko
 
 from contracts.errors import DeadlineError, TandemError
 from contracts.inventory import Inventory, Node
+from provision import tunnel
 from provision.command import Command
 from provision.connection_errors import ConnectionLost, check_key_file, explain
 from provision.output import Kept, Result
@@ -177,12 +178,13 @@ class Connection(fabric.Connection):  # type: ignore[misc]
             raise self._lost(error) from error
 
     @contextlib.contextmanager
-    def forward(self, local_port: int, remote_port: int) -> Iterator[None]:
-        """Carry a port of the operator's loopback to one of the node's for the block."""
-        with self.forward_local(
-            local_port, remote_port, remote_host="127.0.0.1", local_host="127.0.0.1"
-        ):
-            yield
+    def forward(self, local_port: int, remote_port: int) -> Iterator[int]:
+        """Carry a port of the operator's loopback to one of the node's for the block.
+
+        Gives the local port; 0 asks for a free one. OSError if it is in use.
+        """
+        with tunnel.carry(self.transport, local_port, remote_port) as port:
+            yield port
 
     def _channel(self, timeout: float) -> Any:
         if self.transport is None:

@@ -1,15 +1,15 @@
 """The engine's dashboard, made ready on the head and reached through a tunnel."""
 
 import contextlib
-import socket
 from collections.abc import Iterator
 
 from contracts.endpoint import Endpoint
-from contracts.errors import TandemError, UsageError
+from contracts.errors import UsageError
 from contracts.inventory import Inventory
 from contracts.progress import Tell, step, tell_nobody
 from provision import remote_run
 from provision.bringup_context import ENGINES
+from provision.connection import Connection
 from provision.links import Links
 from provision.place import Place
 from provision.remote_program import call
@@ -51,19 +51,16 @@ def tunnel(
             timeout=READY_SECONDS,
             python=place.python,
         )
-    local = _local_port(port, endpoint.dashboard_port)
-    with links[head].forward(local, endpoint.dashboard_port):
+    with contextlib.ExitStack() as stack:
+        local = _open(stack, links[head], port, endpoint.dashboard_port)
         yield f"http://127.0.0.1:{local}{answer['path']}"
 
 
-def _local_port(asked: int | None, preferred: int) -> int:
-    for candidate in (asked,) if asked is not None else (preferred, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", candidate))
-            return int(probe.getsockname()[1])
-    if asked is not None:
-        raise UsageError(
-            f"--port {asked} is in use on this machine.", next_step="name another --port"
-        )
-    raise TandemError("There is no free port on this machine.")
+def _open(stack: contextlib.ExitStack, link: Connection, asked: int | None, remote: int) -> int:
+    """Open the tunnel at the port that was asked for, else at the dashboard's or a free one."""
+    for candidate in (asked,) if asked is not None else (remote, 0):
+        with contextlib.suppress(OSError):
+            return stack.enter_context(link.forward(candidate, remote))
+    raise UsageError(
+        f"--port {asked} is in use on this machine.", next_step="name another --port"
+    )

@@ -39,6 +39,11 @@ DASK = {
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "15s",
     # It would keep scattered data on one worker only, and a paused one takes it along.
     "DASK_DISTRIBUTED__SCHEDULER__ACTIVE_MEMORY_MANAGER__START": "false",
+    # Idle processes that look at themselves fifty times a second take a tenth of a machine
+    # of 0.3 CPU from the work.
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false",
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "500ms",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "2s",
 }
 RAY_STORE_SHARE = 0.1
 RAY_STORE_LEAST = 80 * 1024 * 1024

@@ -98,8 +98,10 @@ def active_runs(facts: Mapping[str, Facts]) -> dict[str, tuple[str, ...]]:
     return {name: runs for name, runs in found.items() if runs}
 
 
-def refuse_disturbance(todo: Mapping[str, NodeWork], facts: Mapping[str, Facts]) -> None:
-    """Refuse to stop an engine on which a run is at work.
+def refuse_disturbance(
+    todo: Mapping[str, NodeWork], facts: Mapping[str, Facts], head: str
+) -> None:
+    """Refuse to end an engine on which a run is at work; to bring a lost node back is fine.
 
     Raises
     ------
@@ -107,7 +109,13 @@ def refuse_disturbance(todo: Mapping[str, NodeWork], facts: Mapping[str, Facts])
         It names the runs.
     """
     runs = [run for names in active_runs(facts).values() for run in names]
-    if runs and any(work.stop or work.start for work in todo.values()):
+    ending = todo[head].start or any(
+        name in facts[node].records and facts[node].records[name].complete
+        for node, work in todo.items()
+        for name in work.stop
+        if name in ENGINES
+    )
+    if runs and ending:
         raise RefusedError(
             f"A run is at work on this cluster: {', '.join(runs)}.",
             cause="What was asked for would end it.",
@@ -115,8 +123,13 @@ def refuse_disturbance(todo: Mapping[str, NodeWork], facts: Mapping[str, Facts])
         )
 
 
+def engine_records(facts: Facts) -> tuple[str, ...]:
+    """Return the records of a node that belong to an engine, its dashboard's too."""
+    return tuple(name for name in facts.records if name.removesuffix(DASHBOARD) in ENGINES)
+
+
 def _node_work(wanted: Wanted | None, facts: Facts, *, everything: bool) -> NodeWork:
-    running = tuple(name for name in facts.records if name.removesuffix(DASHBOARD) in ENGINES)
+    running = engine_records(facts)
     if wanted is None:
         return NodeWork(stop=(*running, *((MONITOR,) if MONITOR in facts.records else ())))
     start = wanted.engine is not None and (everything or not _runs(wanted, facts))

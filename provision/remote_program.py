@@ -30,6 +30,7 @@ from provision.node import program
 program.run(sys.modules[bundle["entry"]], bundle["request"])
 """
 NO_PROGRAM = 127
+LINE_LIMIT = 16 * 1024 * 1024
 
 
 class NodeFailure(TandemError):
@@ -127,6 +128,8 @@ class _Reader:
 
     def feed(self, part: bytes) -> None:
         *lines, self._rest = (self._rest + part).split(b"\n")
+        if len(self._rest) > LINE_LIMIT:
+            raise NodeFailure(f"A node sent a line of more than {LINE_LIMIT} bytes.")
         for line in lines:
             try:
                 record = json.loads(line)

@@ -51,7 +51,7 @@ def _start(request: dict[str, Any], channel: Channel) -> None:
             HOST,
             request["address"],
             client.cluster_id.hex(),
-            request["address"].rpartition(":")[0],
+            HOST,  # its own metrics would be open to all on any other address
             ray["detail"]["folder"],
             logs,
             session,

@@ -4,17 +4,21 @@ Each test asks for the cluster that it needs, so any order works; in this order 
 nothing, which is also what makes the file quick.
 """
 
+import dataclasses
 import json
 import socket
 import ssl
 import stat
+import struct
+import urllib.request
 
 import pytest
 
 from contracts import endpoint as endpoints
 from contracts import ports
-from contracts.errors import RefusedError
-from provision import remote_run
+from contracts.errors import RefusedError, UsageError
+from provision import dashboard, remote_run
+from provision.credentials import Credentials
 from provision.links import Links
 from provision.node import ray_wire, tls_probe
 from tests.integration.operator_at_work import Operator
@@ -155,7 +159,7 @@ def test_ray_grows_and_shrinks_by_what_differs(operator):
     assert {words for words in grown.changed if "ray" in words} <= {
         "node-3: ray started",
         "node-3: ray_token brought",
-    }
+    }, grown
     shrunk = operator.start("ray", 1)
     assert shrunk.endpoint.nodes == ("node-1",)
     assert operator.records("node-1")["ray.json"] == before
@@ -195,8 +199,6 @@ def test_a_certificate_of_another_authority_is_refused_and_our_own_accepted(
 @pytest.fixture
 def make_stranger(operator, tmp_path):
     """Give the certificates of another cluster's authority for the same address."""
-    from provision.credentials import Credentials
-
     Credentials(tmp_path, operator.inventory).for_node("dask", operator.inventory.head)
     return tmp_path / "credentials" / operator.inventory.cluster_id
 
@@ -251,6 +253,22 @@ def test_dasks_dashboard_is_reached_through_the_tunnel_only(operator):
     assert where == {"127.0.0.1"}
 
 
+def test_a_tunnel_outlives_clients_that_hang_up(operator):
+    endpoint = operator.start("dask", 1).endpoint
+    with dashboard.tunnel(operator.links, operator.inventory, endpoint) as url:
+        port = int(url.split(":")[2].split("/")[0])
+        for _ in range(2):
+            hasty = socket.create_connection(("127.0.0.1", port), 10)
+            hasty.sendall(b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+            hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            hasty.close()
+        with urllib.request.urlopen(url, timeout=60) as page:  # noqa: S310  our own tunnel
+            assert b"Dask" in page.read()
+        again = dashboard.tunnel(operator.links, operator.inventory, endpoint, port=port)
+        with pytest.raises(UsageError, match=f"--port {port} is in use"):
+            again.__enter__()
+
+
 def test_a_scheduler_that_died_is_seen_in_the_status_and_started_again(operator):
     started = operator.start("dask", 2)
     record = json.loads(operator.records("node-1")["dask.json"])
@@ -288,8 +306,6 @@ def test_a_run_at_work_is_not_ended_by_another_wish(operator):
 
 def waiting(operator, endpoint):
     """Return an endpoint whose driver does nothing but wait."""
-    import dataclasses
-
     script = "mkdir -p ~/waiting/workloads && echo 'import time; time.sleep(600)' > "
     operator.run("node-1", "sh", "-c", f"{script}~/waiting/workloads/driver.py")
     return dataclasses.replace(endpoint, code="/home/tandem/waiting")

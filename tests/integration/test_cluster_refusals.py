@@ -26,6 +26,7 @@ from infra import local_nodes
 from infra.local_nodes import LOCK, LocalSettings
 from provision import bringup, identity, remote_run
 from provision.bringup import Request
+from provision.command import Command
 from provision.connection import connect
 from provision.connection_errors import LoginError, UnreachableError
 from provision.links import Links
@@ -241,6 +242,41 @@ def test_a_machine_that_refuses_connections_is_named_and_the_others_are_tried(op
     assert isinstance(caught.value.outcomes["node-2"], UnreachableError)
     assert {("node-1", "connect"), ("node-3", "connect")} <= watched.steps("done")
     assert operator.records("node-1") == {}, "nothing half-made"
+
+
+def test_a_machine_behind_another_is_reached_through_it(operator, other):
+    inside = operator.inventory.node("node-2").private_ip
+    hidden = {"ssh_host": inside, "ssh_port": 22, "jump": "node-1"}
+    behind = other(nodes=changed(operator.inventory, "node-2", **hidden))
+    assert behind.start("dask", 2).endpoint.nodes == ("node-1", "node-2")
+    assert behind.run("node-2", "hostname").strip() == "node-2"
+    host_key = operator.inventory.node("node-3").host_key
+    posing = changed(operator.inventory, "node-2", **hidden, host_key=host_key)
+    with (
+        Links(dataclasses.replace(operator.inventory, nodes=posing)) as links,
+        pytest.raises(RefusedError, match="nothing was sent there"),
+    ):
+        assert links["node-2"]
+
+
+def test_a_machine_that_writes_without_end_fills_nothing_of_ours(operator):
+    flood = Command("head", "-c", "20000000", "/dev/zero")
+    result = operator.links["node-1"].run(flood, timeout=60, limit=1000)
+    assert (len(result.stdout), result.cut, result.exit_code) == (1000, True, 0)
+    with pytest.raises(DeadlineError, match="for the end of `sleep 30`"):
+        operator.links["node-1"].run(Command("sleep", "30"), timeout=0.5)
+
+
+def test_a_file_appears_whole_and_with_its_mode(operator):
+    link, path = operator.links["node-1"], "/home/tandem/new/folder/file"
+    link.put(b"x" * 300_000, path, 0o600)
+    shown = operator.run("node-1", "stat", "-c", "%a %s", path, "/home/tandem/new")
+    assert shown.split()[:3] == ["600", "300000", "700"]
+    assert link.get(path, offset=299_998) == b"xx"
+    assert link.get("/home/tandem/new/none") is None
+    assert link.get("/home/tandem/new") is None, "a folder is no file"
+    with pytest.raises(TandemError, match="could not be written"):
+        link.put(b"x", "/proc/none", 0o600)
 
 
 def test_a_machine_that_is_not_to_take_part_may_be_away(operator, other):

@@ -92,20 +92,49 @@ def test_without_an_engine_every_engine_ends():
     assert todo["worker-1"].stop == ("dask", "monitor")
 
 
-def test_a_run_at_work_is_not_disturbed_and_is_named():
+STOPPED = NodeWork(stop=("ray",), start=True)
+
+
+def at_work(**worker):
+    """Return the facts of a head with a run at work, and of a worker."""
     records = {**running("ray"), "run-abc": Recorded("abc", True, 4)}
-    found = {"head": facts("head", records=records)}
+    return {"head": facts("head", records=records), "worker-1": facts("worker-1", **worker)}
+
+
+@pytest.mark.parametrize(
+    ("name", "worker", "todo"),
+    [
+        ("nothing", {"records": running("ray")}, {"head": NOTHING, "worker-1": NOTHING}),
+        ("a monitor", {"records": running("ray")},
+         {"head": NodeWork(monitor=True), "worker-1": NOTHING}),
+        ("a lost worker comes back", {"records": running("ray", complete=False)},
+         {"head": NOTHING, "worker-1": STOPPED}),
+        ("a worker joins", {}, {"head": NOTHING, "worker-1": NodeWork(start=True)}),
+    ],
+)  # fmt: skip
+def test_what_may_be_done_beside_a_run_at_work(name, worker, todo):
+    found = at_work(**worker)
     assert active_runs(found) == {"head": ("abc",)}
-    refuse_disturbance({"head": NOTHING}, found)
-    refuse_disturbance({"head": NodeWork(monitor=True)}, found)
+    refuse_disturbance(todo, found, "head")
+
+
+@pytest.mark.parametrize(
+    ("name", "todo"),
+    [
+        ("the head starts anew", {"head": STOPPED, "worker-1": NOTHING}),
+        ("a good worker leaves", {"head": NOTHING, "worker-1": NodeWork(stop=("ray",))}),
+        ("a dead head", {"head": NodeWork(start=True), "worker-1": NOTHING}),
+    ],
+)
+def test_a_run_at_work_is_not_ended_and_is_named(name, todo):
+    found = at_work(records=running("ray"))
     with pytest.raises(RefusedError, match="abc"):
-        refuse_disturbance({"head": NodeWork(stop=("ray",), start=True)}, found)
+        refuse_disturbance(todo, found, "head")
 
 
 def test_a_run_that_ended_disturbs_nobody():
     records = {**running("ray"), "run-abc": Recorded("abc", True, 0)}
-    found = {"head": facts("head", records=records)}
-    refuse_disturbance({"head": NodeWork(stop=("ray",), start=True)}, found)
+    refuse_disturbance({"head": STOPPED}, {"head": facts("head", records=records)}, "head")
 
 
 def test_the_head_counts_as_a_node():
