@@ -1,0 +1,86 @@
+"""What every builder of trees is asked for and gives back."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+NO_LIMIT = 2**31 - 1  # scikit-learn's own stand-in for max_depth=None
+EPSILON = np.finfo("double").eps  # as in sklearn/tree/_tree.pyx
+
+
+@dataclass(frozen=True)
+class GrowthRule:
+    """All that decides how a tree grows from a seed, its depth limit apart; every value resolved.
+
+    `max_leaf_nodes` above 0 asks for best-first growth up to that many leaves.
+    """
+
+    criterion: str
+    max_features: int
+    min_samples_split: int
+    min_samples_leaf: int
+    min_weight_fraction_leaf: float
+    min_impurity_decrease: float
+    n_bootstrap: int
+    max_leaf_nodes: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the rule as a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class GrownTree:
+    """A tree before pruning; the arrays are good until the builder grows the next one.
+
+    `left` and `right` are -1 for leaves; a parent's number is below its children's. `counts`
+    holds the weighted class counts of each node, shape (n_nodes, n_classes).
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    impurity: np.ndarray
+    weight: np.ndarray
+    n_samples: np.ndarray
+    depth: np.ndarray
+    values: Callable[[np.ndarray], np.ndarray]
+    apply: Callable[[np.ndarray], np.ndarray]
+
+
+Grown = tuple[tuple[int, ...], GrownTree]
+
+
+class Builder(Protocol):
+    """Grows the trees of one training part after another."""
+
+    name: str
+
+    def grow(
+        self, rule: GrowthRule, train: np.ndarray, seed: int, depths: Sequence[int]
+    ) -> Iterator[Grown]:
+        """Yield trees with the depth limits that each of them serves, deepest first."""
+
+
+def bootstrap_weights(
+    seed: int, train: np.ndarray, n_bootstrap: int, n_rows: int
+) -> np.ndarray:
+    """Return how often each row of the whole matrix is drawn; rows outside `train` never are.
+
+    The draw is scikit-learn's (`_generate_sample_indices`): positions within the training
+    part. A row's weight decides alone, so a fold needs no matrix of its own.
+    """
+    drawn = np.random.RandomState(seed).randint(0, len(train), n_bootstrap)
+    return np.bincount(train[drawn], minlength=n_rows)
+
+
+def splitter_seed(seed: int) -> int:
+    """Return the state that scikit-learn's splitter starts its own generator with."""
+    return int(np.random.RandomState(seed).randint(0, 2**31 - 1))
+
+
+def tree_seeds(random_state: int, n_trees: int) -> list[int]:
+    """Return the seeds of a forest's trees, in order; fewer trees have the first of them."""
+    drawn = np.random.RandomState(random_state).randint(np.iinfo(np.int32).max, size=n_trees)
+    return [int(seed) for seed in drawn]
