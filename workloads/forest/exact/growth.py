@@ -6,16 +6,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
+MOST_WEIGHT = 255
 NO_LIMIT = 2**31 - 1  # scikit-learn's own stand-in for max_depth=None
 EPSILON = np.finfo("double").eps  # as in sklearn/tree/_tree.pyx
 
 
+class BeyondBuilder(ValueError):
+    """A builder cannot grow this tree; another one can."""
+
+
 @dataclass(frozen=True)
 class GrowthRule:
-    """All that decides how a tree grows from a seed, its depth limit apart; every value resolved.
-
-    `max_leaf_nodes` above 0 asks for best-first growth up to that many leaves.
-    """
+    """All that decides how a tree grows from a seed, its limits apart; every value resolved."""
 
     criterion: str
     max_features: int
@@ -24,7 +26,7 @@ class GrowthRule:
     min_weight_fraction_leaf: float
     min_impurity_decrease: float
     n_bootstrap: int
-    max_leaf_nodes: int = 0
+    best_first: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the rule as a JSON object."""
@@ -36,7 +38,8 @@ class GrownTree:
     """A tree before pruning; the arrays are good until the builder grows the next one.
 
     `left` and `right` are -1 for leaves; a parent's number is below its children's. `counts`
-    holds the weighted class counts of each node, shape (n_nodes, n_classes).
+    of some nodes are their weighted class counts, whole numbers of shape (len(nodes),
+    n_classes).
     """
 
     left: np.ndarray
@@ -45,7 +48,7 @@ class GrownTree:
     weight: np.ndarray
     n_samples: np.ndarray
     depth: np.ndarray
-    values: Callable[[np.ndarray], np.ndarray]
+    counts: Callable[[np.ndarray], np.ndarray]
     apply: Callable[[np.ndarray], np.ndarray]
 
 
@@ -58,9 +61,30 @@ class Builder(Protocol):
     name: str
 
     def grow(
-        self, rule: GrowthRule, train: np.ndarray, seed: int, depths: Sequence[int]
+        self,
+        rule: GrowthRule,
+        train: np.ndarray,
+        seed: int,
+        depths: Sequence[int],
+        most_leaves: int,
     ) -> Iterator[Grown]:
-        """Yield trees with the depth limits that each of them serves, deepest first."""
+        """Yield trees with the depth limits that each of them serves.
+
+        Parameters
+        ----------
+        rule : GrowthRule
+        train : ndarray of shape (n_train,)
+            The rows of the training part.
+        seed : int
+            The tree's own seed.
+        depths : sequence of int
+            The depth limits wanted, all different, deepest first.
+        most_leaves : int
+            Where a best-first tree stops; 0 for depth-first trees.
+        """
+
+    def supports(self, rule: GrowthRule) -> bool:
+        """Return whether this builder grows trees of that kind."""
 
 
 def bootstrap_weights(
@@ -70,9 +94,18 @@ def bootstrap_weights(
 
     The draw is scikit-learn's (`_generate_sample_indices`): positions within the training
     part. A row's weight decides alone, so a fold needs no matrix of its own.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        uint8, or int64 where a row was drawn more than 255 times.
     """
     drawn = np.random.RandomState(seed).randint(0, len(train), n_bootstrap)
-    return np.bincount(train[drawn], minlength=n_rows)
+    counts = np.bincount(drawn, minlength=len(train))
+    dtype = np.uint8 if counts.max() <= MOST_WEIGHT else np.int64
+    weights = np.zeros(n_rows, dtype=dtype)
+    weights[train] = counts
+    return weights
 
 
 def splitter_seed(seed: int) -> int:

@@ -9,6 +9,7 @@ from workloads.forest.exact import native
 from workloads.forest.exact.codes import CodedMatrix
 from workloads.forest.exact.growth import (
     NO_LIMIT,
+    BeyondBuilder,
     Grown,
     GrownTree,
     GrowthRule,
@@ -17,7 +18,6 @@ from workloads.forest.exact.growth import (
 )
 
 MOST_CLASSES = 256
-MOST_WEIGHT = 255
 MOST_BOOTSTRAP = 2**26  # squares of class sums stay below 2**53, so doubles hold them exactly
 LOCAL_BYTES = 96 * 1024  # packed rows of a small node: they stay in the second-level cache
 MOST_LOCAL = 4096
@@ -51,27 +51,31 @@ class NativeBuilder:
         self._n_rows = matrix.n_rows
         self._n_classes = n_classes
         self._arrays = _Workspace(matrix, classes, n_classes)
-        self._bootstrap: tuple[tuple[int, int, int], np.ndarray] | None = None
 
     def supports(self, rule: GrowthRule) -> bool:
         """Return whether the kernels grow trees of this kind: depth first, weights not huge."""
-        return rule.max_leaf_nodes == 0 and rule.n_bootstrap < MOST_BOOTSTRAP
+        return not rule.best_first and rule.n_bootstrap < MOST_BOOTSTRAP
 
     def grow(
-        self, rule: GrowthRule, train: np.ndarray, seed: int, depths: Sequence[int]
+        self,
+        rule: GrowthRule,
+        train: np.ndarray,
+        seed: int,
+        depths: Sequence[int],
+        most_leaves: int,
     ) -> Iterator[Grown]:
         """Yield trees with the depth limits they serve; see `growth.Builder`.
 
         Raises
         ------
-        KernelUnavailable
-            If a row was drawn too often for a byte.
+        BeyondBuilder
+            If a row was drawn more than 255 times.
         """
         weights = bootstrap_weights(seed, train, rule.n_bootstrap, self._n_rows)
-        if weights.max() > MOST_WEIGHT:
-            raise native.KernelUnavailable("a row was drawn more than 255 times")
+        if weights.dtype != np.uint8:
+            raise BeyondBuilder("a row was drawn more than 255 times")
         n_samples = int(np.count_nonzero(weights))
-        state = self._arrays.state(weights.astype(np.uint8), n_samples, rule, seed, depths)
+        state = self._arrays.state(weights, n_samples, rule, seed, depths)
         forest = state.forest
         self._check(self._library.tandem_grow(ctypes.byref(forest)))
         pending = [i for i in range(len(depths) - 1) if state.snapshots[i].taken]
@@ -90,9 +94,6 @@ class NativeBuilder:
         counts = arrays.sums[: count * self._n_classes].reshape(count, self._n_classes)
         weight = counts.sum(axis=1, dtype=np.int64).astype(np.float64)
 
-        def values(nodes: np.ndarray) -> np.ndarray:
-            return counts[nodes] / weight[nodes, np.newaxis]
-
         def apply(rows: np.ndarray) -> np.ndarray:
             leaves = np.empty(len(rows), dtype=np.int32)
             rows = np.ascontiguousarray(rows, dtype=np.uint32)
@@ -108,7 +109,7 @@ class NativeBuilder:
             weight=weight,
             n_samples=arrays.node_samples[:count],
             depth=arrays.depth[:count],
-            values=values,
+            counts=lambda nodes: counts[nodes],
             apply=apply,
         )
 

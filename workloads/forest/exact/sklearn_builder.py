@@ -39,13 +39,18 @@ class SklearnBuilder:
         return True
 
     def grow(
-        self, rule: GrowthRule, train: np.ndarray, seed: int, depths: Sequence[int]
+        self,
+        rule: GrowthRule,
+        train: np.ndarray,
+        seed: int,
+        depths: Sequence[int],
+        most_leaves: int,
     ) -> Iterator[Grown]:
         """Yield trees with the depth limits they serve; see `growth.Builder`."""
         weights = bootstrap_weights(seed, train, rule.n_bootstrap, len(self._matrix))
         left = list(depths)
         while left:
-            tree = self._fit(rule, weights, seed, left[0])
+            tree = self._fit(rule, weights, seed, left[0], most_leaves)
             served = [
                 depth
                 for depth in left
@@ -57,7 +62,7 @@ class SklearnBuilder:
             left = [depth for depth in left if depth not in served]
 
     def _fit(
-        self, rule: GrowthRule, weights: np.ndarray, seed: int, depth: int
+        self, rule: GrowthRule, weights: np.ndarray, seed: int, depth: int, most_leaves: int
     ) -> GrownTree:
         model = DecisionTreeClassifier(
             criterion=rule.criterion,
@@ -66,14 +71,14 @@ class SklearnBuilder:
             min_samples_leaf=rule.min_samples_leaf,
             min_weight_fraction_leaf=rule.min_weight_fraction_leaf,
             max_features=rule.max_features,
-            max_leaf_nodes=rule.max_leaf_nodes or None,
+            max_leaf_nodes=most_leaves if rule.best_first else None,
             min_impurity_decrease=rule.min_impurity_decrease,
             random_state=seed,
         )
         # the whole matrix holds every class, so class numbers mean the same in every fold
         model.fit(self._matrix, self._classes, sample_weight=weights, check_input=False)
         tree = model.tree_
-        matrix, values = self._matrix, tree.value
+        matrix, values, weight = self._matrix, tree.value, tree.weighted_n_node_samples
 
         def apply(rows: np.ndarray) -> np.ndarray:
             leaves = np.empty(len(rows), dtype=np.int32)
@@ -82,14 +87,18 @@ class SklearnBuilder:
                 leaves[first : first + 16384] = tree.apply(matrix[part])
             return leaves
 
+        def counts(nodes: np.ndarray) -> np.ndarray:
+            # shares of whole numbers: the products are within half of the numbers
+            return np.rint(values[nodes, 0, :] * weight[nodes, np.newaxis]).astype(np.uint32)
+
         return GrownTree(
             left=tree.children_left.astype(np.int32),
             right=tree.children_right.astype(np.int32),
             impurity=tree.impurity,
-            weight=tree.weighted_n_node_samples,
+            weight=weight,
             n_samples=tree.n_node_samples,
             depth=node_depths(tree.children_left, tree.children_right),
-            values=lambda nodes: values[nodes, 0, :],
+            counts=counts,
             apply=apply,
         )
 

@@ -1,0 +1,114 @@
+"""What a search is given, checked against the rules of sharing before anything runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
+from sklearn.utils.multiclass import type_of_target
+
+from workloads.forest.exact.parameters import OutsideTheRules
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A matrix of finite numbers, class numbers, and the labels that these stand for."""
+
+    matrix: np.ndarray
+    classes: np.ndarray
+    labels: np.ndarray
+
+
+def check_inputs(
+    estimator: Any, x: Any, y: Any, fit_parameters: Mapping[str, Any], scorer: Any
+) -> Inputs:
+    """Return what the shared part works on.
+
+    Raises
+    ------
+    OutsideTheRules
+        If the whole search must be done plainly, with the reason.
+    """
+    if type(estimator) is not RandomForestClassifier:
+        raise OutsideTheRules(f"the estimator is {type(estimator).__name__}")
+    extra = sorted(set(fit_parameters) - {"groups"})
+    if extra:
+        raise OutsideTheRules(f"fit was given {extra[0]}")
+    if get_config()["enable_metadata_routing"]:
+        raise OutsideTheRules("metadata routing is on")
+    if getattr(estimator, "_skl_callbacks", None):
+        raise OutsideTheRules("the estimator has callbacks")
+    _check_scorer(scorer)
+    matrix = _matrix(x)
+    return Inputs(matrix, *_classes(y, len(matrix)))
+
+
+def check_folds(folds: Sequence[tuple[Any, Any]], n_rows: int) -> list[tuple[Any, Any]]:
+    """Return the folds as row numbers.
+
+    Raises
+    ------
+    OutsideTheRules
+        If a training part is empty or has a row twice, or a number is out of range.
+    """
+    found = []
+    for parts in folds:
+        train, test = (_row_numbers(part, n_rows) for part in parts)
+        if len(np.unique(train)) != len(train):
+            raise OutsideTheRules("a training part has a row twice")
+        if not len(train) or not len(test):
+            raise OutsideTheRules("a fold is empty")
+        found.append((train, test))
+    return found
+
+
+def _row_numbers(part: Any, n_rows: int) -> np.ndarray:
+    rows = np.asarray(part)
+    if rows.dtype == bool and len(rows) == n_rows:
+        rows = np.flatnonzero(rows)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise OutsideTheRules("a fold is not a list of row numbers")
+    if len(rows) and (rows.min() < 0 or rows.max() >= n_rows):
+        raise OutsideTheRules("a fold has numbers that are no rows")
+    return rows
+
+
+def _check_scorer(scorer: Any) -> None:
+    inner = scorer._scorers.values() if isinstance(scorer, _MultimetricScorer) else [scorer]
+    if not all(isinstance(one, _BaseScorer | _PassthroughScorer) for one in inner):
+        raise OutsideTheRules("a scoring function of one's own may look into the forest")
+
+
+def _matrix(x: Any) -> np.ndarray:
+    if hasattr(x, "sparse") or hasattr(x, "tocsr"):
+        raise OutsideTheRules("the data is sparse")
+    kinds = getattr(x, "dtypes", None)
+    if kinds is not None and not isinstance(x, np.ndarray):
+        if not all(getattr(kind, "kind", "O") in "biuf" for kind in np.atleast_1d(kinds)):
+            raise OutsideTheRules("a column is not numeric")
+    elif not isinstance(x, np.ndarray | list | tuple):
+        raise OutsideTheRules(f"the data is a {type(x).__name__}")
+    matrix = np.asarray(x)
+    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or 0 in matrix.shape:
+        raise OutsideTheRules("the data is not a table of numbers")
+    # comparisons with NaN are false; numbers beyond float32 become infinite in a tree
+    if not (matrix.min() >= -_LARGEST and matrix.max() <= _LARGEST):
+        raise OutsideTheRules("the data has NaN, or numbers beyond float32")
+    return matrix
+
+
+def _classes(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        target = np.asarray(y)
+        kind = type_of_target(y)
+        if target.ndim != 1 or len(target) != n_rows or kind not in ("binary", "multiclass"):
+            raise OutsideTheRules(f"the target is {kind}, shape {target.shape}")
+        labels, classes = np.unique(target, return_inverse=True)
+    except (TypeError, ValueError) as error:
+        raise OutsideTheRules(f"the target cannot be read: {error}") from error
+    return classes, labels

@@ -1,0 +1,328 @@
+"""The search as a scikit-learn estimator: GridSearchCV's interface, results and errors."""
+
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
+from sklearn.model_selection._validation import (
+    _fit_and_score,
+    _warn_or_raise_about_fit_failures,
+)
+from sklearn.utils import indexable
+from sklearn.utils._param_validation import HasMethods, StrOptions
+
+from workloads.engines import Unit
+from workloads.forest.exact.builders import CHOICES, ForestBuilder
+from workloads.forest.exact.inputs import Inputs, check_folds, check_inputs
+from workloads.forest.exact.parameters import OutsideTheRules
+from workloads.forest.exact.plan import Plan, plan_search
+from workloads.forest.exact.scoring import FoldScorer
+from workloads.forest.exact.sharing import Fold, ForestData, forest_data, write_data
+from workloads.forest.exact.tallies import GroupTally
+from workloads.forest.exact.units import grow_unit
+from workloads.forest.exact.votes import tree_votes
+from workloads.forest.exact.work import ExactWork
+
+Scores = dict[tuple[int, int], Any]  # trial, fold
+
+
+class _Fallback(Exception):
+    """The whole search is GridSearchCV's to do."""
+
+
+class ExactForestSearchCV(GridSearchCV):
+    """Exhaustive search over a random forest's parameters that grows every tree once.
+
+    Scores are, to the last bit, those of ``GridSearchCV(..., n_jobs=1)``. Combinations that
+    can share trees exactly do; the others are fitted one by one, as there; `explain` says
+    which and why.
+
+    Parameters
+    ----------
+    estimator : RandomForestClassifier
+        With an integer `random_state`; any other estimator makes this a plain GridSearchCV.
+    param_grid : dict or list of dicts
+    scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
+        As in GridSearchCV. With `n_jobs` above 1 processes grow a few trees at a time and
+        map one file with the data.
+    builder : {"auto", "compiled", "scikit-learn"}, default="auto"
+        What grows the shared trees. "auto" takes the compiled builder if it proves itself
+        against scikit-learn's at start, and else scikit-learn's.
+    engine : object with a method ``run``, default=None
+        Where the units of shared work are done: ``run(units)`` yields pairs of a unit's id
+        and its value, in any order. The folder named in the units' arguments must be
+        readable there. None is this machine.
+
+    Attributes
+    ----------
+    plan_ : Plan or None
+        What was shared; None where all was left to GridSearchCV.
+    builder_ : str
+        "compiled" or "scikit-learn".
+    builder_reason_ : str
+        Why that one; or why nothing was shared.
+
+    Notes
+    -----
+    `mean_fit_time` of a combination that shares trees is its even part of the time that its
+    group took.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> x, y = load_iris(return_X_y=True)
+    >>> search = ExactForestSearchCV(
+    ...     RandomForestClassifier(random_state=0),
+    ...     {"n_estimators": [5, 10], "ccp_alpha": [0.0, 0.01]},
+    ... )
+    >>> search.fit(x, y).best_params_
+    {'ccp_alpha': 0.0, 'n_estimators': 5}
+    """
+
+    _parameter_constraints = {
+        **GridSearchCV._parameter_constraints,
+        "builder": [StrOptions(set(CHOICES))],
+        "engine": [None, HasMethods("run")],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_grid: Any,
+        *,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: Any = "2*n_jobs",
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        builder: str = "auto",
+        engine: Any = None,
+    ) -> None:
+        super().__init__(
+            estimator=estimator,
+            param_grid=param_grid,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.builder = builder
+        self.engine = engine
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> "ExactForestSearchCV":  # noqa: N803
+        """Score every combination, then refit the best; see GridSearchCV.fit."""
+        self._validate_params()
+        try:
+            inputs, plan, folds = self._planned(X, y, params)
+        except OutsideTheRules as reason:
+            self.plan_ = None
+            self.builder_ = "scikit-learn"
+            self.builder_reason_ = f"all of it is GridSearchCV's: {reason}"
+            return super().fit(X, y, **params)
+        scorers, refit_metric = self._get_scorers()
+        X, y = indexable(X, y)
+        self.plan_ = plan
+        self.n_splits_ = len(folds)
+        candidates = list(ParameterGrid(self.param_grid))
+        shared = self._shared(X, y, inputs, plan, folds, scorers)
+        plain = self._plain(X, y, plan, folds, candidates, scorers)
+        out = [
+            {**shared, **plain}[trial, fold]
+            for trial, fold in product(range(len(candidates)), range(len(folds)))
+        ]
+        _warn_or_raise_about_fit_failures(out, self.error_score)
+        results = self._format_results(candidates, len(folds), out)
+        return self._finish(X, y, results, scorers, refit_metric, out)
+
+    def explain(self, X: Any, y: Any = None, **params: Any) -> str:  # noqa: N803
+        """Return in plain words what a fit on this data would share, and its work.
+
+        Nothing is fitted.
+        """
+        self._validate_params()
+        try:
+            _, plan, _ = self._planned(X, y, params)
+        except OutsideTheRules as reason:
+            return f"Nothing is shared, GridSearchCV does all of it: {reason}."
+        return plan.explain()
+
+    def _planned(
+        self, x: Any, y: Any, params: Mapping[str, Any]
+    ) -> tuple[Inputs, Plan, list[Fold]]:
+        scorers, _ = self._get_scorers()
+        params = {name: value for name, value in params.items() if value is not None}
+        inputs = check_inputs(self.estimator, x, y, params, scorers)
+        x, y = indexable(x, y)
+        splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        self._checked_cv_orig = splitter
+        n_splits = splitter.get_n_splits(x, y, **params)
+        folds = list(splitter.split(x, y, **params))
+        if len(folds) != n_splits:
+            raise OutsideTheRules("the splitter contradicts itself")
+        folds = check_folds(folds, len(inputs.matrix))
+        base = clone(self.estimator).get_params()
+        candidates = list(ParameterGrid(self.param_grid))
+        if any(set(candidate) - set(base) for candidate in candidates):
+            raise OutsideTheRules("the grid names a parameter that a forest does not have")
+        trials = [{**base, **candidate} for candidate in candidates]
+        plan = plan_search(trials, [len(train) for train, _ in folds], inputs.matrix.shape[1])
+        if len(plan.plain) == len(trials):
+            raise OutsideTheRules("; ".join(sorted(set(plan.plain.values()))))
+        return inputs, plan, folds
+
+    def _shared(
+        self,
+        x: Any,
+        y: Any,
+        inputs: Inputs,
+        plan: Plan,
+        folds: Sequence[Fold],
+        scorer: Any,
+    ) -> Scores:
+        voted = [
+            (train, np.concatenate([test, train]) if self.return_train_score else test)
+            for train, test in folds
+        ]
+        data = forest_data(inputs.matrix, inputs.classes, voted)
+        judges = [
+            FoldScorer(
+                x, y, fold, inputs.classes, inputs.labels,
+                scorer=scorer,
+                accuracy=self.scoring is None or self.scoring == "accuracy",
+                with_train=self.return_train_score,
+                error_score=self.error_score,
+            ).judge
+            for fold in folds
+        ]
+        begin = time.perf_counter()
+        if self.engine is None and effective_n_jobs(self.n_jobs) == 1:
+            scores = self._in_process(plan, data, judges)
+        else:
+            scores = self._elsewhere(plan, data, judges)
+        seconds = (time.perf_counter() - begin) / max(1, len(scores))
+        return {
+            (trial, fold): {
+                **score,
+                "fit_error": None,
+                "n_test_samples": len(folds[fold][1]),
+                "fit_time": seconds,
+                "score_time": 0.0,
+            }
+            for (trial, fold), score in scores.items()
+        }
+
+    def _in_process(self, plan: Plan, data: ForestData, judges: Sequence[Any]) -> Scores:
+        builder = ForestBuilder(data, self.builder)
+        self.builder_, self.builder_reason_ = builder.name, builder.reason
+        scores: Scores = {}
+        for fold, (part, (train, rows)) in enumerate(zip(plan.folds, data.folds, strict=True)):
+            found = {}
+            for number, group in enumerate(part.groups):
+                tally = GroupTally(group, len(rows), data.n_classes, judges[fold])
+                for tree in range(group.n_trees):
+                    votes = tree_votes(builder, group, train, rows, tree)
+                    for variant, size, score in tally.add_tree(votes):
+                        found[number, variant, size] = score
+            scores.update({(t, fold): found[place] for t, place in part.places.items()})
+        return scores
+
+    def _elsewhere(self, plan: Plan, data: ForestData, judges: Sequence[Any]) -> Scores:
+        with tempfile.TemporaryDirectory(prefix="exact-forest-") as folder:
+            name = write_data(Path(folder), data)
+            work = ExactWork(
+                plan, data, folder, name,
+                builder=self.builder, judge=lambda fold: judges[fold],
+            )
+            scores: Scores = {}
+            for unit_id, value in self._run(work.units):
+                self.builder_ = value["builder"]
+                self.builder_reason_ = value["reason"]
+                for done in work.accept(unit_id, value):
+                    for fold, score in enumerate(done.scores):
+                        scores[done.trial, fold] = score
+        return scores
+
+    def _run(self, units: Sequence[Unit]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        if self.engine is not None:
+            yield from self.engine.run(units)
+            return
+        jobs = Parallel(
+            n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch, return_as="generator"
+        )(delayed(grow_unit)(**unit.arguments) for unit in units)
+        for unit, value in zip(units, jobs, strict=True):
+            yield unit.unit_id, value
+
+    def _plain(
+        self,
+        x: Any,
+        y: Any,
+        plan: Plan,
+        folds: Sequence[Fold],
+        candidates: Sequence[Mapping[str, Any]],
+        scorer: Any,
+    ) -> Scores:
+        places = list(product(sorted(plan.plain), range(len(folds))))
+        found = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
+            delayed(_fit_and_score)(
+                clone(self.estimator), x, y,
+                scorer=scorer,
+                train=folds[fold][0],
+                test=folds[fold][1],
+                verbose=self.verbose,
+                parameters=candidates[trial],
+                fit_params={},
+                score_params={},
+                return_train_score=self.return_train_score,
+                return_n_test_samples=True,
+                return_times=True,
+                error_score=self.error_score,
+            )
+            for trial, fold in places
+        )
+        return dict(zip(places, found, strict=True))
+
+    def _finish(
+        self,
+        x: Any,
+        y: Any,
+        results: dict[str, Any],
+        scorers: Any,
+        refit_metric: Any,
+        out: Sequence[Mapping[str, Any]],
+    ) -> "ExactForestSearchCV":
+        """Choose, refit and store as BaseSearchCV.fit does (sklearn/model_selection)."""
+        self.multimetric_ = isinstance(out[0]["test_scores"], dict)
+        if self.refit or not self.multimetric_:
+            self.best_index_ = self._select_best_index(self.refit, refit_metric, results)
+            if not callable(self.refit):
+                best = results[f"mean_test_{refit_metric}"][self.best_index_]
+                self.best_score_ = best
+            self.best_params_ = results["params"][self.best_index_]
+        if self.refit:
+            best_params = clone(self.best_params_, safe=False)
+            self.best_estimator_ = clone(self.estimator).set_params(**best_params)
+            begin = time.time()
+            self.best_estimator_.fit(x, y)
+            self.refit_time_ = time.time() - begin
+            if hasattr(self.best_estimator_, "feature_names_in_"):
+                self.feature_names_in_ = self.best_estimator_.feature_names_in_
+        self.scorer_ = getattr(scorers, "_scorers", scorers)
+        self.cv_results_ = results
+        return self

@@ -1,0 +1,122 @@
+"""Units: a few trees of one group on one fold, as plain JSON that any machine can work on."""
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workloads.engines import Unit
+from workloads.forest.exact.builders import ForestBuilder
+from workloads.forest.exact.plan import Group, Plan
+from workloads.forest.exact.sharing import ForestData, open_data
+from workloads.forest.exact.votes import encode_votes, tree_votes
+
+FUNCTION = "workloads.forest.exact.units:grow_unit"
+UNIT_SECONDS = 3.0
+MOST_TREES = 20
+MOST_VOTES = 24_000_000  # rows x variants x trees of a unit: what its value may weigh
+
+
+@dataclass(frozen=True)
+class TreeRange:
+    """The trees `first` to `last - 1` of a group on a fold, and the unit that grows them."""
+
+    fold: int
+    group: int
+    first: int
+    last: int
+    unit: Unit
+
+
+def cut_units(
+    plan: Plan, data: ForestData, folder: str, name: str, builder: str = "auto"
+) -> list[TreeRange]:
+    """Return the units of a plan, in the order in which their values are needed.
+
+    Parameters
+    ----------
+    plan : Plan
+    data : ForestData
+        Decides how many trees make a unit of a few seconds.
+    folder, name : str
+        Where each node finds the data file, and its name.
+    builder : str
+        As in `ForestBuilder`.
+    """
+    ranges = []
+    for fold, (part, (train, test)) in enumerate(zip(plan.folds, data.folds, strict=True)):
+        for number, group in enumerate(part.groups):
+            cost = tree_seconds(group, len(train))
+            size = _trees_per_unit(group, cost, len(test))
+            for first in range(0, group.n_trees, size):
+                last = min(first + size, group.n_trees)
+                arguments = {
+                    "folder": folder,
+                    "data": name,
+                    "fold": fold,
+                    "group": group.as_json(),
+                    "first": first,
+                    "last": last,
+                    "builder": builder,
+                }
+                unit_id = f"fold{fold}-group{number}-trees{first}-{last}"
+                unit = Unit(unit_id, FUNCTION, arguments, cost * (last - first))
+                ranges.append(TreeRange(fold, number, first, last, unit))
+    return ranges
+
+
+def grow_unit(
+    folder: str,
+    data: str,
+    fold: int,
+    group: Mapping[str, Any],
+    first: int,
+    last: int,
+    builder: str = "auto",
+) -> dict[str, Any]:
+    """Grow the trees `first` to `last - 1` of a group and return their votes as JSON.
+
+    The same arguments give the same value on every machine, so a lost unit can be done again
+    anywhere and a value that comes twice is the same twice.
+    """
+    forest, wanted = _opened(folder, data, builder), Group.from_json(group)
+    train, test = forest.data.folds[fold]
+    trees = [
+        list(tree_votes(forest.builder, wanted, train, test, tree))
+        for tree in range(first, last)
+    ]
+    made_by = {"builder": forest.builder.name, "reason": forest.builder.reason}
+    return {**encode_votes(trees), **made_by}
+
+
+def warm_up(folder: str, data: str, builder: str = "auto") -> str:
+    """Open the data and prove the builder before the clock starts; return its name."""
+    return _opened(folder, data, builder).builder.name
+
+
+def tree_seconds(group: Group, n_train: int) -> float:
+    """Guess the CPU seconds of one tree with all its depths: to cut and order units only."""
+    levels = math.log2(max(n_train, 2))
+    depths = group.depths(0)
+    share = sum(min(1.0, depth / levels) for depth in depths)
+    heavy = 6.0 if group.rule.criterion == "entropy" else 1.0
+    return max(1e-4, n_train * levels * group.rule.max_features * 4e-9 * heavy * share)
+
+
+class _Opened:
+    def __init__(self, data: ForestData, builder: str) -> None:
+        self.data = data
+        self.builder = ForestBuilder(data, builder)
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(folder: str, data: str, builder: str) -> _Opened:
+    return _Opened(open_data(Path(folder) / data), builder)
+
+
+def _trees_per_unit(group: Group, cost: float, n_test: int) -> int:
+    by_time = int(UNIT_SECONDS / cost)
+    by_size = MOST_VOTES // max(1, n_test * len(group.variants))
+    return max(1, min(by_time, by_size, MOST_TREES))

@@ -1,0 +1,240 @@
+"""The work of a search elsewhere: units out, values in any order in, finished trials out."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contracts.files import write_json
+from contracts.trial import canonical
+from workloads.engines import Unit
+from workloads.forest.exact.plan import Plan
+from workloads.forest.exact.sharing import ForestData
+from workloads.forest.exact.tallies import GroupTally, Judge, Score
+from workloads.forest.exact.units import TreeRange, cut_units
+from workloads.forest.exact.votes import Tally, decode_votes
+
+Key = tuple[int, int]  # fold, group
+
+
+@dataclass(frozen=True)
+class FinishedTrial:
+    """A trial whose last fold was scored; `scores` are in fold order."""
+
+    trial: int
+    scores: tuple[Any, ...]
+
+
+class ExactWork:
+    """Commits the values of units in tree order, whatever order they come in.
+
+    Parameters
+    ----------
+    plan : Plan
+    data : ForestData
+    folder, name : str
+        Where each node finds the data file, and its name.
+    kept : Path, optional
+        A folder for what units gave back. A later `ExactWork` of the same plan takes it up,
+        and only what is missing is left to do: a killed driver costs the units under way.
+        Values that come before their turn wait there, not in memory. Scores must then be
+        numbers.
+    builder : str
+        As in `ForestBuilder`.
+    judge : callable, optional
+        `judge(fold)` gives what scores a tally of that fold; accuracy if left out.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        data: ForestData,
+        folder: str,
+        name: str,
+        *,
+        kept: Path | None = None,
+        builder: str = "auto",
+        judge: Callable[[int], Judge] | None = None,
+    ) -> None:
+        self._plan = plan
+        self._data = data
+        self._judge = judge or (lambda fold: accuracy_judge(data, fold))
+        self._ranges: dict[str, TreeRange] = {}
+        self._waiting: dict[Key, list[TreeRange]] = {}
+        for part in cut_units(plan, data, folder, name, builder):
+            self._ranges[part.unit.unit_id] = part
+            self._waiting.setdefault((part.fold, part.group), []).append(part)
+        self._early: dict[str, Mapping[str, Any]] = {}
+        self._tallies: dict[Key, GroupTally] = {}
+        self._scores: dict[Key, dict[tuple[int, int], Any]] = {}
+        self._told: set[int] = set()
+        self._kept = _Kept(kept / _digest(plan, name)) if kept else None
+        self._resumed = self._take_up()
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """What is still to do, in the order in which the values are needed."""
+        return tuple(part.unit for name, part in self._ranges.items() if self.needed(name))
+
+    def needed(self, unit_id: str) -> bool:
+        """Return whether the value of this unit is still missing."""
+        part = self._ranges[unit_id]
+        return part in self._waiting.get((part.fold, part.group), ()) and not self._has(unit_id)
+
+    def resumed(self) -> list[FinishedTrial]:
+        """Return the trials that were complete from the start, by what was kept."""
+        return list(self._resumed)
+
+    def accept(self, unit_id: str, value: Mapping[str, Any]) -> list[FinishedTrial]:
+        """Take the value of a unit; return the trials that it completed.
+
+        A value that comes twice is dropped.
+
+        Raises
+        ------
+        KeyError
+            If there is no such unit.
+        ValueError
+            If the value is not what such a unit gives; the unit is still needed then.
+        """
+        part = self._ranges[unit_id]
+        if not self.needed(unit_id):
+            return []
+        if len(decode_votes(value)) != part.last - part.first:
+            raise ValueError(f"{unit_id} has another number of trees")
+        if self._kept:
+            self._kept.put(unit_id, value)
+        else:
+            self._early[unit_id] = value
+        self._commit((part.fold, part.group))
+        return self._finished()
+
+    def _has(self, unit_id: str) -> bool:
+        return unit_id in self._early or bool(self._kept and self._kept.has(unit_id))
+
+    def _commit(self, key: Key) -> None:
+        queue = self._waiting[key]
+        while queue and self._has(queue[0].unit.unit_id):
+            unit_id = queue[0].unit.unit_id
+            value = self._early.pop(unit_id, None) or self._read(unit_id)
+            if value is None:
+                return
+            for votes in decode_votes(value):
+                self._note(key, self._tally(key).add_tree(votes))
+            queue.pop(0)
+        if not queue:
+            self._close(key)
+
+    def _read(self, unit_id: str) -> Mapping[str, Any] | None:
+        return self._kept.get(unit_id) if self._kept else None
+
+    def _note(self, key: Key, scores: list[Score]) -> None:
+        for variant, size, score in scores:
+            self._scores.setdefault(key, {})[variant, size] = score
+
+    def _close(self, key: Key) -> None:
+        del self._waiting[key]
+        self._tallies.pop(key, None)
+        if self._kept:
+            names = [name for name, part in self._ranges.items() if _key(part) == key]
+            self._kept.close(key, self._scores[key], names)
+
+    def _take_up(self) -> list[FinishedTrial]:
+        if self._kept is None:
+            return []
+        for key in list(self._waiting):
+            scores = self._kept.scores(key)
+            if scores is None:
+                self._commit(key)
+            else:
+                self._scores[key] = scores
+                del self._waiting[key]
+        return self._finished()
+
+    def _finished(self) -> list[FinishedTrial]:
+        found = []
+        for trial in self._plan.folds[0].places if self._plan.folds else ():
+            if trial in self._told:
+                continue
+            places = [part.places[trial] for part in self._plan.folds]
+            tables = [self._scores.get((f, place[0]), {}) for f, place in enumerate(places)]
+            if all(place[1:] in table for place, table in zip(places, tables, strict=True)):
+                self._told.add(trial)
+                scores = (t[place[1:]] for place, t in zip(places, tables, strict=True))
+                found.append(FinishedTrial(trial, tuple(scores)))
+        return found
+
+    def _tally(self, key: Key) -> GroupTally:
+        if key not in self._tallies:
+            fold, group = key
+            rows = len(self._data.folds[fold][1])
+            one = self._plan.folds[fold].groups[group]
+            self._tallies[key] = GroupTally(one, rows, self._data.n_classes, self._judge(fold))
+        return self._tallies[key]
+
+
+class _Kept:
+    """Values of units and scores of complete groups, one file each, whole or absent."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._names = {path.stem for path in folder.glob("*.json")}
+
+    def has(self, name: str) -> bool:
+        return name in self._names
+
+    def put(self, name: str, value: Mapping[str, Any]) -> None:
+        write_json(self._folder / f"{name}.json", dict(value))
+        self._names.add(name)
+
+    def get(self, name: str) -> Any:
+        try:
+            value = json.loads((self._folder / f"{name}.json").read_text())
+            decode_votes(value)
+        except (OSError, ValueError):
+            self._names.discard(name)  # a damaged file is a unit not done
+            return None
+        return value
+
+    def close(self, key: Key, scores: Mapping[tuple[int, int], Any], names: list[str]) -> None:
+        rows = [[*place, score] for place, score in sorted(scores.items())]
+        write_json(self._folder / f"{_score_name(key)}.json", {"scores": rows})
+        self._names.add(_score_name(key))
+        for name in names:
+            (self._folder / f"{name}.json").unlink(missing_ok=True)
+            self._names.discard(name)
+
+    def scores(self, key: Key) -> dict[tuple[int, int], Any] | None:
+        try:
+            text = (self._folder / f"{_score_name(key)}.json").read_text()
+            return {(row[0], row[1]): row[2] for row in json.loads(text)["scores"]}
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
+            return None
+
+
+def accuracy_judge(data: ForestData, fold: int) -> Judge:
+    """Return what scores a tally of this fold by its accuracy."""
+    truth = np.ascontiguousarray(data.classes[data.folds[fold][1]], dtype=np.int32)
+
+    def judge(tally: Tally) -> float:
+        return tally.accuracy(truth)
+
+    return judge
+
+
+def _key(part: TreeRange) -> Key:
+    return part.fold, part.group
+
+
+def _score_name(key: Key) -> str:
+    return f"scores-fold{key[0]}-group{key[1]}"
+
+
+def _digest(plan: Plan, name: str) -> str:
+    groups = [[group.as_json() for group in fold.groups] for fold in plan.folds]
+    return hashlib.sha256(canonical([groups, name]).encode()).hexdigest()[:16]
