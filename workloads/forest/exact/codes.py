@@ -18,10 +18,28 @@ BLOCK = 8  # columns read together: one pass over the rows of a C-ordered matrix
 
 @dataclass(frozen=True)
 class CodedColumn:
-    """The sorted distinct values (float32) of a column and each row's place among them."""
+    """The sorted distinct values (float32) of a column and each row's place among them.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,), float32
+    codes : ndarray, uint8 or uint16
+        One per row; one or two values take a bit each, the lowest bit first.
+    """
 
     values: np.ndarray
     codes: np.ndarray
+
+    @property
+    def is_bits(self) -> bool:
+        """Whether `codes` holds eight rows in a byte."""
+        return len(self.values) <= 2
+
+    def unpacked(self, n_rows: int) -> np.ndarray:
+        """Return a code per row."""
+        if not self.is_bits:
+            return self.codes
+        return np.unpackbits(self.codes, count=n_rows, bitorder="little")
 
     @property
     def ties(self) -> bool:
@@ -62,7 +80,7 @@ class CodedMatrix:
         """Return the matrix again: float32, shape (n_rows, n_columns), in Fortran order."""
         matrix = np.empty((self.n_rows, len(self.columns)), dtype=np.float32, order="F")
         for place, column in enumerate(self.columns):
-            np.take(column.values, column.codes, out=matrix[:, place])
+            np.take(column.values, column.unpacked(self.n_rows), out=matrix[:, place])
         return matrix
 
 
@@ -78,7 +96,7 @@ def row_layout(n_values: list[int]) -> RowLayout:
     bits = [column for column, count in enumerate(n_values) if count <= 2]
     for number, column in enumerate(bits):
         places[column] = (offset + number // 8, number % 8)
-    used = max(1, offset + math.ceil(len(bits) / 8))
+    used = offset + math.ceil(len(bits) / 8) + 1  # the walk reads two bytes at any code
     size = 1 << (used - 1).bit_length() if used <= 64 else -(-used // 64) * 64
     return RowLayout(size, tuple(places))
 
@@ -97,16 +115,16 @@ def encode(matrix: np.ndarray) -> CodedMatrix | None:
         if column is None:
             return None
         columns.append(column)
-    return CodedMatrix(tuple(columns), pack(columns))
+    return CodedMatrix(tuple(columns), pack(columns, len(matrix)))
 
 
-def pack(columns: list[CodedColumn]) -> np.ndarray:
+def pack(columns: list[CodedColumn], n_rows: int) -> np.ndarray:
     """Return the packed rows of coded columns: uint8, shape (n_rows, row_bytes)."""
     layout = row_layout([len(column.values) for column in columns])
-    rows = np.zeros((len(columns[0].codes), layout.row_bytes), dtype=np.uint8)
+    rows = np.zeros((n_rows, layout.row_bytes), dtype=np.uint8)
     for column, (offset, bit) in zip(columns, layout.places, strict=True):
         if bit >= 0:
-            rows[:, offset] |= column.codes << np.uint8(bit)
+            rows[:, offset] |= column.unpacked(n_rows) << np.uint8(bit)
         elif column.codes.dtype == np.uint8:
             rows[:, offset] = column.codes
         else:
@@ -127,7 +145,8 @@ def _code(values: np.ndarray) -> CodedColumn | None:
         return None
     dtype = np.uint8 if len(distinct) <= 256 else np.uint16
     if len(distinct) <= 2:
-        return CodedColumn(distinct, (values == distinct[-1]).astype(np.uint8) * (len(distinct) - 1))
+        ones = (values == distinct[-1]) & (len(distinct) == 2)
+        return CodedColumn(distinct, np.packbits(ones, bitorder="little"))
     codes = np.empty(len(values), dtype=dtype)
     rank = _kernel("tandem_rank_u8" if dtype is np.uint8 else "tandem_rank_u16")
     if rank is None:

@@ -1,5 +1,6 @@
 """What every builder of trees is asked for and gives back."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -113,7 +114,8 @@ def splitter_seed(seed: int) -> int:
     return int(np.random.RandomState(seed).randint(0, 2**31 - 1))
 
 
-def tree_seeds(random_state: int, n_trees: int) -> list[int]:
+@functools.lru_cache(maxsize=64)
+def tree_seeds(random_state: int, n_trees: int) -> tuple[int, ...]:
     """Return the seeds of a forest's trees, in order; fewer trees have the first of them."""
     drawn = np.random.RandomState(random_state).randint(np.iinfo(np.int32).max, size=n_trees)
-    return [int(seed) for seed in drawn]
+    return tuple(int(seed) for seed in drawn)

@@ -15,7 +15,7 @@
  */
 #include <stdint.h>
 
-#define TANDEM_KERNEL_VERSION 3
+#define TANDEM_KERNEL_VERSION 4
 #define EPSILON 2.220446049250313e-16
 #define TIE 1e-7f
 #define SMALL_NODE 28
@@ -27,7 +27,7 @@ typedef double (*logarithm)(double);
 typedef struct {
     const void *column;
     const float *values;
-    int32_t width; /* bytes of a code in the column: 1 or 2 */
+    int32_t width; /* bytes of a code in the column: 1 or 2; 0 for a bit */
     int32_t n_values;
     int32_t row_offset;
     int32_t row_bit; /* bit within the byte for a two-valued feature, else -1 */
@@ -208,6 +208,53 @@ static void cut_pair(const Forest *f, Search *s, int32_t feature, int32_t low,
     consider(f, s, feature, low, low + 1, left, squares_left, squares_right, weight_left);
 }
 
+/* Positions within the node of the samples whose two-valued feature is 1. */
+static uint32_t gather_ones(const Forest *f, int32_t feature, uint32_t start, uint32_t n,
+                            int local) {
+    const Column *column = &f->columns[feature];
+    uint32_t *ones = f->spare, count = 0;
+    if (local) {
+        const uint16_t *at = f->locals + start;
+        const uint8_t *rows = f->local_rows + column->row_offset;
+        uint64_t stride = (uint64_t)f->row_bytes;
+        for (uint32_t i = 0; i < n; i++) {
+            ones[count] = i;
+            count += rows[at[i] * stride] >> column->row_bit & 1u;
+        }
+    } else {
+        const uint32_t *at = f->samples + start;
+        const uint8_t *bits = column->column;
+        for (uint32_t i = 0; i < n; i++) {
+            ones[count] = i;
+            count += bits[at[i] >> 3] >> (at[i] & 7u) & 1u;
+        }
+    }
+    return count;
+}
+
+/* A two-valued feature has one cut; what is 1 goes right. */
+static void cut_ones(const Forest *f, Search *s, int32_t feature, uint32_t n_ones,
+                     const uint16_t *labels) {
+    double left[256], weight_left = 0.0, squares_left = 0.0, squares_right = 0.0;
+    uint32_t right[2][256];
+    const uint32_t *ones = f->spare;
+    if (n_ones < (uint32_t)f->min_samples_leaf) return;
+    if (s->n - n_ones < (uint32_t)f->min_samples_leaf) return;
+    for (int32_t k = 0; k < f->n_classes; k++) right[0][k] = right[1][k] = 0;
+    for (uint32_t i = 0; i < n_ones; i++) {
+        uint32_t label = labels[ones[i]];
+        right[i & 1][label >> 8] += label & 255u;
+    }
+    for (int32_t k = 0; k < f->n_classes; k++) {
+        double there = (double)(right[0][k] + right[1][k]);
+        left[k] = (double)s->total[k] - there;
+        weight_left += left[k];
+        squares_left += left[k] * left[k];
+        squares_right += there * there;
+    }
+    consider(f, s, feature, 0, 1, left, squares_left, squares_right, weight_left);
+}
+
 /* Few samples: sort them by code and move them to the left one by one. */
 static void cut_sorted(const Forest *f, Search *s, int32_t feature, const uint16_t *labels) {
     const Column *column = &f->columns[feature];
@@ -372,7 +419,11 @@ static void gather(const Forest *f, int32_t feature, uint32_t start, uint32_t n,
         }
     } else {
         const uint32_t *at = f->samples + start;
-        if (column->width == 1) {
+        if (column->width == 0) {
+            const uint8_t *bits = column->column;
+            for (uint32_t i = 0; i < n; i++)
+                codes[i] = bits[at[i] >> 3] >> (at[i] & 7u) & 1u;
+        } else if (column->width == 1) {
             const uint8_t *column_codes = column->column;
             for (uint32_t i = 0; i < n; i++) {
                 uint32_t code = column_codes[at[i]];
@@ -409,6 +460,7 @@ static void search(Forest *f, Search *s, Frame *frame, int local) {
     while (drawn_end > n_total &&
            (n_visited < f->max_features || n_visited <= n_found + n_drawn)) {
         int32_t at, least, most, feature;
+        uint32_t n_ones = 0;
         n_visited++;
         at = draw_between(n_drawn, drawn_end - n_found, &f->rng);
         if (at < n_known) {
@@ -418,7 +470,13 @@ static void search(Forest *f, Search *s, Frame *frame, int local) {
         }
         at += n_found;
         feature = features[at];
-        gather(f, feature, frame->start, s->n, local, &least, &most);
+        if (f->columns[feature].row_bit >= 0) {
+            n_ones = gather_ones(f, feature, frame->start, s->n, local);
+            least = n_ones == s->n;
+            most = n_ones > 0;
+        } else {
+            gather(f, feature, frame->start, s->n, local, &least, &most);
+        }
         if (least == most || (f->columns[feature].ties &&
                               tied(&f->columns[feature], least, most))) {
             swap(&features[at], &features[n_total]);
@@ -428,7 +486,9 @@ static void search(Forest *f, Search *s, Frame *frame, int local) {
         }
         drawn_end--;
         swap(&features[drawn_end], &features[at]);
-        if (most - least == 1)
+        if (f->columns[feature].row_bit >= 0)
+            cut_ones(f, s, feature, n_ones, labels);
+        else if (most - least == 1)
             cut_pair(f, s, feature, least, labels);
         else if (s->n <= SMALL_NODE)
             cut_sorted(f, s, feature, labels);
@@ -690,26 +750,51 @@ int32_t tandem_resume(Forest *f, int32_t which) {
     return outcome;
 }
 
-/* The leaf of each of the given rows. */
-void tandem_apply(const Forest *f, const uint32_t *at, uint32_t n, int32_t *leaves) {
+/* One node as the walk reads it: leaves lead to themselves. */
+typedef struct {
+    int32_t child[2];
+    uint16_t offset, mask, threshold;
+    uint8_t shift, reserved;
+} Step;
+
+/*
+ * The leaf of each of the given rows. Eight rows walk abreast, without branches, so that
+ * their reads overlap; `steps` is room for node_count of them.
+ */
+void tandem_apply(const Forest *f, const uint32_t *at, uint32_t n, int32_t *leaves,
+                  Step *steps) {
     uint64_t bytes = (uint64_t)f->row_bytes;
+    for (int32_t i = 0; i < f->node_count; i++) {
+        Step *step = &steps[i];
+        int32_t feature = f->feature[i];
+        step->child[0] = feature < 0 ? i : f->left[i];
+        step->child[1] = feature < 0 ? i : f->right[i];
+        step->offset = step->mask = step->threshold = step->shift = 0;
+        if (feature >= 0) {
+            const Column *column = &f->columns[feature];
+            step->offset = (uint16_t)column->row_offset;
+            step->threshold = (uint16_t)f->threshold[i];
+            step->shift = column->row_bit > 0 ? (uint8_t)column->row_bit : 0;
+            step->mask = column->row_bit >= 0 ? 1 : column->width == 1 ? 255 : 65535;
+        }
+    }
     for (uint32_t begin = 0; begin < n; begin += 8) {
-        uint32_t count = n - begin < 8 ? n - begin : 8, going = count;
-        int32_t node[8] = {0};
-        while (going) {
-            going = 0;
-            for (uint32_t i = 0; i < count; i++) {
-                int32_t feature = f->feature[node[i]];
-                if (feature < 0) continue;
-                const Column *column = &f->columns[feature];
-                const uint8_t *cell = f->rows + at[begin + i] * bytes + column->row_offset;
-                int32_t code = cell[0];
-                if (column->row_bit >= 0)
-                    code = code >> column->row_bit & 1;
-                else if (column->width == 2)
-                    code |= cell[1] << 8;
-                node[i] = (code <= f->threshold[node[i]] ? f->left : f->right)[node[i]];
-                going = 1;
+        uint32_t count = n - begin < 8 ? n - begin : 8, moved = 1;
+        const uint8_t *row[8];
+        int32_t node[8];
+        for (uint32_t i = 0; i < 8; i++) {
+            row[i] = f->rows + at[begin + (i < count ? i : 0)] * bytes;
+            node[i] = 0;
+        }
+        while (moved) {
+            moved = 0;
+            for (uint32_t i = 0; i < 8; i++) {
+                const Step *step = &steps[node[i]];
+                uint16_t code;
+                copy(&code, row[i] + step->offset, 2);
+                int32_t next = step->child[(code >> step->shift & step->mask) > step->threshold];
+                moved |= (uint32_t)(next ^ node[i]);
+                node[i] = next;
             }
         }
         for (uint32_t i = 0; i < count; i++) leaves[begin + i] = node[i];

@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-VERSION = 3
+VERSION = 4
 SOURCE = Path(__file__).with_name("kernel.c")
 SHIPPED = Path(__file__).with_name("compiled")
 FLAGS = (
@@ -226,6 +226,7 @@ def natural_logarithm() -> int:
     return address
 
 
+STEP_BYTES = 16
 _POINTER = ctypes.c_void_p
 _I32 = ctypes.c_int32
 _I64 = ctypes.c_int64
@@ -234,7 +235,7 @@ _RANK = (_POINTER, _I64, _POINTER, _I64, _POINTER)
 _SIGNATURES = (
     ("tandem_grow", _I32, (ctypes.POINTER(Forest),)),
     ("tandem_resume", _I32, (ctypes.POINTER(Forest), _I32)),
-    ("tandem_apply", None, (ctypes.POINTER(Forest), _POINTER, ctypes.c_uint32, _POINTER)),
+    ("tandem_apply", None, (ctypes.POINTER(Forest), _POINTER, ctypes.c_uint32, _POINTER, _POINTER)),
     ("tandem_prune", _I32, (ctypes.POINTER(Pruning), _I32, _POINTER, _POINTER)),
     ("tandem_commit_u8", None, _COMMIT),
     ("tandem_commit_u16", None, _COMMIT),

@@ -19,8 +19,8 @@ from workloads.forest.exact.growth import (
 
 MOST_CLASSES = 256
 MOST_BOOTSTRAP = 2**26  # squares of class sums stay below 2**53, so doubles hold them exactly
-LOCAL_BYTES = 96 * 1024  # packed rows of a small node: they stay in the second-level cache
-MOST_LOCAL = 4096
+LOCAL_BYTES = 256 * 1024  # packed rows of a small node: they stay in the second-level cache
+MOST_LOCAL = 16384
 
 
 class NativeBuilder:
@@ -97,8 +97,13 @@ class NativeBuilder:
         def apply(rows: np.ndarray) -> np.ndarray:
             leaves = np.empty(len(rows), dtype=np.int32)
             rows = np.ascontiguousarray(rows, dtype=np.uint32)
+            steps = np.empty(count * native.STEP_BYTES, dtype=np.uint8)
             self._library.tandem_apply(
-                ctypes.byref(forest), rows.ctypes.data, len(rows), leaves.ctypes.data
+                ctypes.byref(forest),
+                rows.ctypes.data,
+                len(rows),
+                leaves.ctypes.data,
+                steps.ctypes.data,
             )
             return leaves
 
@@ -238,7 +243,7 @@ def _column_table(matrix: CodedMatrix) -> tuple[ctypes.Array, list[np.ndarray]]:
         kept += [codes, values]
         entry.column = codes.ctypes.data
         entry.values = values.ctypes.data
-        entry.width = codes.dtype.itemsize
+        entry.width = 0 if column.is_bits else codes.dtype.itemsize
         entry.n_values = len(values)
         entry.row_offset = offset
         entry.row_bit = bit

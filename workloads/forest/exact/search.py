@@ -200,7 +200,8 @@ class ExactForestSearchCV(GridSearchCV):
             (train, np.concatenate([test, train]) if self.return_train_score else test)
             for train, test in folds
         ]
-        data = forest_data(inputs.matrix, inputs.classes, voted)
+        coded = self.builder != "scikit-learn"
+        data = forest_data(inputs.matrix, inputs.classes, voted, coded=coded)
         judges = [
             FoldScorer(
                 x, y, fold, inputs.classes, inputs.labels,

@@ -49,8 +49,10 @@ class ForestData:
         return self.matrix
 
 
-def forest_data(matrix: np.ndarray, classes: np.ndarray, folds: Sequence[Fold]) -> ForestData:
-    """Code a matrix and number rows.
+def forest_data(
+    matrix: np.ndarray, classes: np.ndarray, folds: Sequence[Fold], *, coded: bool = True
+) -> ForestData:
+    """Code a matrix, where it can be and is to be, and number rows.
 
     Parameters
     ----------
@@ -60,11 +62,13 @@ def forest_data(matrix: np.ndarray, classes: np.ndarray, folds: Sequence[Fold]) 
         Class numbers from 0.
     folds : sequence of (train, test)
         Row numbers.
+    coded : bool
+        False leaves the values as they are: scikit-learn's builder needs no codes.
     """
     n_classes = int(classes.max()) + 1
-    coded = encode(matrix)
+    codes = encode(matrix) if coded else None
     return ForestData(
-        matrix=np.asarray(matrix, dtype=np.float32) if coded is None else coded,
+        matrix=np.asarray(matrix, dtype=np.float32) if codes is None else codes,
         classes=classes.astype(np.uint8 if n_classes <= 256 else np.int32),
         n_classes=n_classes,
         folds=tuple((_numbers(train), _numbers(test)) for train, test in folds),

@@ -60,7 +60,7 @@ def tree_votes(
         Its number in the group's sequence, counted from 0.
     """
     wanted = group.wanted(tree)
-    seed = tree_seeds(group.random_state, tree + 1)[tree]
+    seed = tree_seeds(group.random_state, group.n_trees)[tree]
     most_leaves = max(group.variants[i].max_leaf_nodes for i in wanted)
     grown = builder.grow(group.rule, train, seed, group.depths(tree), most_leaves)
     for depths, one in grown:
