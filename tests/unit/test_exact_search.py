@@ -1,0 +1,287 @@
+"""ExactForestSearchCV gives GridSearchCV's results to the last bit, or leaves them to it."""
+
+import warnings
+
+import numpy as np
+import pytest
+from exact_cases import NAMES, both, data_set, differences, forest
+from sklearn.base import clone
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.metrics import make_scorer, matthews_corrcoef
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, ShuffleSplit
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from workloads.forest.exact.search import ExactForestSearchCV
+
+BUILDERS = ("compiled", "scikit-learn")
+SHARING = {
+    "depths and alphas": {
+        "n_estimators": [3, 10, 17],
+        "max_depth": [None, 2, 6, 40],
+        "ccp_alpha": [0.0, 1e-3, 0.02],
+    },
+    "features": {
+        "n_estimators": [4, 9],
+        "max_features": ["sqrt", "log2", None, 0.3, 1.0, 2],
+        "criterion": ["gini", "entropy", "log_loss"],
+    },
+    "leaf and split sizes": {
+        "n_estimators": [4, 9],
+        "min_samples_leaf": [1, 3, 0.02],
+        "min_samples_split": [2, 7, 0.05],
+        "max_depth": [None, 3],
+    },
+    "bootstrap sizes": {
+        "n_estimators": [4, 9],
+        "max_samples": [None, 1.0, 0.4, 60, 1.7],
+        "ccp_alpha": [0.0, 5e-3],
+    },
+    "leaf numbers": {
+        "n_estimators": [4, 9],
+        "max_leaf_nodes": [None, 2, 5, 30],
+        "ccp_alpha": [0.0, 5e-3],
+        "max_depth": [None, 3],
+    },
+    "impurity and weight limits": {
+        "n_estimators": [4, 9],
+        "min_impurity_decrease": [0.0, 1e-3],
+        "min_weight_fraction_leaf": [0.0, 0.03],
+        "max_depth": [None, 4],
+    },
+}
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+@pytest.mark.parametrize("grid", SHARING.values(), ids=SHARING)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_score_is_gridsearchcvs(name, grid, builder):
+    x, y = data_set(name, 300)
+    plain, exact = both(x, y, grid, builder=builder)
+    assert differences(plain, exact) == []
+    assert exact.builder_ == builder
+    assert exact.plan_.builds < exact.plan_.reused_trees
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        "accuracy", "neg_log_loss", "roc_auc_ovr", "f1_macro",
+        ["accuracy", "balanced_accuracy", "neg_log_loss"],
+        {"one": "top_k_accuracy", "two": make_scorer(matthews_corrcoef)},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_any_scorer_sees_the_forest_it_would_see(scoring):
+    x, y = data_set("wine")
+    labels = np.array(["barolo", "grignolino", "barbera"])[y]
+    grid = {"n_estimators": [3, 8], "max_depth": [2, None], "ccp_alpha": [0.0, 0.01]}
+    plain, exact = both(x, labels, grid, scoring=scoring, return_train_score=True)
+    assert differences(plain, exact) == []
+    assert exact.plan_ is not None
+
+
+def test_best_and_refit_are_gridsearchcvs():
+    x, y = data_set("covtype", 400)
+    grid = [{"n_estimators": [3, 8], "max_depth": [2, None]}, {"ccp_alpha": [0.01]}]
+    plain, exact = both(x, y, grid, refit=True)
+    assert differences(plain, exact) == []
+    assert exact.best_params_ == plain.best_params_
+    assert exact.best_score_ == plain.best_score_
+    assert np.array_equal(exact.predict_proba(x), plain.predict_proba(x))
+    assert exact.score(x, y) == plain.score(x, y)
+    assert exact.n_splits_ == 3
+
+
+def test_several_processes_give_the_same_bits():
+    x, y = data_set("covtype", 400)
+    grid = {"n_estimators": [3, 25], "max_depth": [2, None], "ccp_alpha": [0.0, 0.01]}
+    plain, exact = both(x, y, grid, n_jobs=2)
+    assert differences(plain, exact) == []
+    assert exact.builder_ == "compiled"
+
+
+class BackToFront:
+    """An engine that gives values in the worst order, some of them twice."""
+
+    def run(self, units):
+        from workloads.forest.exact.units import grow_unit
+
+        values = [(unit.unit_id, grow_unit(**unit.arguments)) for unit in units]
+        yield from reversed(values)
+        yield values[0]
+
+
+def test_an_engine_may_answer_in_any_order():
+    x, y = data_set("covtype", 400)
+    grid = {"n_estimators": [3, 45], "max_depth": [4, None], "max_features": [3, 7]}
+    plain, exact = both(x, y, grid, engine=BackToFront())
+    assert differences(plain, exact) == []
+
+
+OUTSIDE = {
+    "no seed": ({}, {"random_state": None}, "random_state=None"),
+    "a generator": ({}, {"random_state": np.random.RandomState(0)}, "a generator"),
+    "class weights": ({"class_weight": [{0: 1, 1: 1, 2: 2}, "balanced"]}, {}, "class weights"),
+    "no bootstrap": ({"bootstrap": [False]}, {}, "without a bootstrap"),
+    "out of bag": ({"oob_score": [True]}, {}, "out-of-bag"),
+}
+
+
+@pytest.mark.parametrize(("grid", "given", "reason"), OUTSIDE.values(), ids=OUTSIDE)
+def test_what_cannot_be_shared_is_left_to_gridsearchcv(grid, given, reason):
+    x, y = data_set("iris")
+    wanted = {"n_estimators": [3, 5], **grid}
+    repeatable = given.get("random_state", 3) == 3
+    plain, exact = both(x, y, wanted, estimator=forest(**given))
+    assert exact.plan_ is None
+    assert reason in exact.builder_reason_
+    assert reason in exact.explain(x, y)
+    if repeatable:
+        assert differences(plain, exact) == []
+
+
+def test_a_mixed_grid_shares_what_it_can():
+    x, y = data_set("iris")
+    grid = {"n_estimators": [3, 6], "class_weight": [None, "balanced"], "max_depth": [2, None]}
+    plain, exact = both(x, y, grid, return_train_score=True)
+    assert differences(plain, exact) == []
+    assert len(exact.plan_.plain) == 4
+    assert "4 combinations are fitted plainly: class weights" in exact.explain(x, y)
+
+
+def test_fits_that_fail_fail_as_they_do_in_gridsearchcv():
+    x, y = data_set("iris")
+    grid = {"n_estimators": [3, 6], "max_depth": [-1, 2]}
+    plain, exact = both(x, y, grid, error_score=-7.0)
+    assert differences(plain, exact) == []
+    assert (exact.cv_results_["split0_test_score"][:2] == -7.0).all()
+    with pytest.raises(ValueError, match="max_depth"):
+        ExactForestSearchCV(forest(), grid, cv=3, error_score="raise").fit(x, y)
+
+
+def test_missing_values_are_left_to_gridsearchcv():
+    x, y = data_set("iris")
+    x = x.copy()
+    x[::7, 1] = np.nan
+    plain, exact = both(x, y, {"n_estimators": [3, 5], "max_depth": [2, None]})
+    assert differences(plain, exact) == []
+    assert "NaN" in exact.builder_reason_
+
+
+def test_sparse_data_are_left_to_gridsearchcv():
+    from scipy.sparse import csr_matrix
+
+    x, y = data_set("digits", 200)
+    plain, exact = both(csr_matrix(x), y, {"n_estimators": [3, 5]})
+    assert differences(plain, exact) == []
+    assert exact.plan_ is None
+
+
+def test_sample_weights_are_left_to_gridsearchcv():
+    x, y = data_set("iris")
+    weight = np.random.RandomState(0).rand(len(y))
+    grid = {"n_estimators": [3, 5]}
+    plain = GridSearchCV(forest(), grid, cv=3).fit(x, y, sample_weight=weight)
+    exact = ExactForestSearchCV(forest(), grid, cv=3).fit(x, y, sample_weight=weight)
+    assert differences(plain, exact) == []
+    assert "sample_weight" in exact.builder_reason_
+
+
+def test_another_estimator_is_left_to_gridsearchcv():
+    x, y = data_set("iris")
+    other = ExtraTreesClassifier(random_state=1)
+    plain, exact = both(x, y, {"n_estimators": [3, 5]}, estimator=other)
+    assert differences(plain, exact) == []
+    assert "ExtraTreesClassifier" in exact.builder_reason_
+
+
+def test_a_scoring_function_of_ones_own_sees_a_real_forest():
+    def trees(model, x, y):
+        return len(model.estimators_) + model.score(x, y)
+
+    x, y = data_set("iris")
+    plain, exact = both(x, y, {"n_estimators": [3, 5]}, scoring=trees)
+    assert differences(plain, exact) == []
+
+
+SPLITS = {
+    "shuffled, overlapping": ShuffleSplit(4, test_size=0.3, random_state=1),
+    "given lists": [
+        (list(range(0, 100)), list(range(100, 150))),
+        (list(range(50, 150)), [0, 0, 1, 49]),
+    ],
+    "a class missing in training": [(list(range(0, 90)), list(range(60, 150)))],
+    "a row twice in training": [([*range(0, 100), *range(50)], list(range(100, 150)))],
+    "masks": [(np.arange(150) % 3 > 0, np.arange(150) % 3 == 0)],
+}
+
+
+@pytest.mark.parametrize("cv", SPLITS.values(), ids=SPLITS)
+def test_every_way_of_splitting_gives_the_same_bits(cv):
+    x, y = data_set("iris")
+    order = np.argsort(y, kind="stable")
+    grid = {"n_estimators": [3, 7], "max_depth": [2, None], "ccp_alpha": [0.0, 0.02]}
+    plain, exact = both(x[order], y[order], grid, cv=cv)
+    assert differences(plain, exact) == []
+
+
+def test_groups_reach_the_splitter():
+    x, y = data_set("iris")
+    groups, grid = np.arange(len(y)) % 4, {"n_estimators": [3, 7]}
+    plain = GridSearchCV(forest(), grid, cv=LeaveOneGroupOut()).fit(x, y, groups=groups)
+    exact = ExactForestSearchCV(forest(), grid, cv=LeaveOneGroupOut()).fit(x, y, groups=groups)
+    assert differences(plain, exact) == []
+    assert exact.plan_ is not None
+
+
+KINDS = ("float32", "float16", "int64", "uint8", "bool")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_number_gives_the_same_bits(kind):
+    x, y = data_set("digits", 200)
+    plain, exact = both(x.astype(kind), y, {"n_estimators": [3, 7], "max_depth": [3, None]})
+    assert differences(plain, exact) == []
+    assert exact.plan_ is not None
+
+
+def test_values_closer_than_scikit_learn_tells_apart_give_the_same_bits():
+    random = np.random.RandomState(0)
+    x = 1.0 + random.randint(0, 40, (300, 4)) * 3e-8
+    x[:, 3] = random.randint(0, 5, 300)
+    y = random.randint(0, 3, 300)
+    for builder in BUILDERS:
+        grid = {"n_estimators": [5], "max_depth": [None, 3], "min_samples_leaf": [1, 4]}
+        plain, exact = both(x, y, grid, builder=builder)
+        assert differences(plain, exact) == []
+
+
+def test_explain_fits_nothing_and_says_what_will_be():
+    x, y = data_set("iris")
+    grid = {"n_estimators": [5, 20], "max_depth": [None, 3], "ccp_alpha": [0.0, 0.1]}
+    search = ExactForestSearchCV(forest(), grid, cv=3)
+    text = search.explain(x, y)
+    assert "8 of 8 combinations share trees, in 1 group on each of 3 folds." in text
+    assert "Fitted one by one they grow 300 trees; here at most 120" in text
+    assert not hasattr(search, "cv_results_")
+
+
+def test_a_clone_has_the_same_parameters():
+    search = ExactForestSearchCV(forest(), {"n_estimators": [2]}, builder="scikit-learn")
+    assert clone(search).get_params()["builder"] == "scikit-learn"
+
+
+def test_a_wrong_builder_is_refused():
+    x, y = data_set("iris")
+    with pytest.raises(ValueError, match="builder"):
+        ExactForestSearchCV(forest(), {"n_estimators": [2]}, builder="gpu").fit(x, y)
+
+
+@parametrize_with_checks(
+    [ExactForestSearchCV(RandomForestClassifier(n_estimators=3, random_state=0),
+                         {"max_depth": [2, None]}, cv=2)],
+)  # fmt: skip
+def test_scikit_learns_own_checks_pass(estimator, check):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check(estimator)
