@@ -29,7 +29,11 @@ CASES = {
     "small": {"rows": 8_000, "folds": 3, "sizes": [50, 100, 200, 300], "splits": 3},
     "few-trees": {"rows": 581_012, "folds": 5, "sizes": [2, 4, 8, 12], "splits": 1},
     "many-trees": {
-        "rows": 581_012, "folds": 5, "sizes": [12, 25, 50, 75], "splits": 1, "third": True,
+        "rows": 581_012,
+        "folds": 5,
+        "sizes": [12, 25, 50, 75],
+        "splits": 1,
+        "third": True,
     },
     "memory": {"rows": 200_000, "folds": 5, "sizes": [60], "splits": 1},
     "try": {"rows": 2_000, "folds": 3, "sizes": [3, 6], "splits": 2, "third": True},

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from exact_cases import NAMES, both, data_set, differences, forest
 from sklearn.base import clone
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import make_scorer, matthews_corrcoef
-from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, ShuffleSplit
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.model_selection import GridSearchCV, KFold, LeaveOneGroupOut, ShuffleSplit
+from sklearn.utils.estimator_checks import check_estimator
 
 from workloads.forest.exact.search import ExactForestSearchCV
 
@@ -33,7 +33,7 @@ SHARING = {
     },
     "bootstrap sizes": {
         "n_estimators": [4, 9],
-        "max_samples": [None, 1.0, 0.4, 60, 1.7],
+        "max_samples": [None, 1.0, 0.4, 40, 1.7],
         "ccp_alpha": [0.0, 5e-3],
     },
     "leaf numbers": {
@@ -51,15 +51,30 @@ SHARING = {
 }
 
 
-@pytest.mark.parametrize("builder", BUILDERS)
 @pytest.mark.parametrize("grid", SHARING.values(), ids=SHARING)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_score_is_gridsearchcvs(name, grid, builder):
-    x, y = data_set(name, 300)
-    plain, exact = both(x, y, grid, builder=builder)
+def test_every_score_is_gridsearchcvs(name, grid):
+    x, y = data_set(name, 120)
+    folds = list(KFold(2).split(x, y))
+    plain = GridSearchCV(forest(), grid, cv=folds, refit=False, n_jobs=1).fit(x, y)
+    for builder in BUILDERS:
+        exact = ExactForestSearchCV(forest(), grid, cv=folds, refit=False, builder=builder)
+        exact.fit(x, y)
+        assert differences(plain, exact) == []
+        assert exact.builder_ == builder
+        assert exact.plan_.builds < exact.plan_.reused_trees
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("grid", SHARING.values(), ids=SHARING)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_score_is_gridsearchcvs_on_more_rows(name, grid, seed):
+    x, y = data_set(name, 1500)
+    estimator = forest(random_state=seed)
+    sizes = {"n_estimators": [10, 25]}
+    plain, exact = both(x, y, {**grid, **sizes}, estimator=estimator)
     assert differences(plain, exact) == []
-    assert exact.builder_ == builder
-    assert exact.plan_.builds < exact.plan_.reused_trees
 
 
 @pytest.mark.parametrize(
@@ -277,11 +292,13 @@ def test_a_wrong_builder_is_refused():
         ExactForestSearchCV(forest(), {"n_estimators": [2]}, builder="gpu").fit(x, y)
 
 
-@parametrize_with_checks(
-    [ExactForestSearchCV(RandomForestClassifier(n_estimators=3, random_state=0),
-                         {"max_depth": [2, None]}, cv=2)],
-)  # fmt: skip
-def test_scikit_learns_own_checks_pass(estimator, check):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        check(estimator)
+def test_scikit_learns_own_checks_pass_where_gridsearchcv_passes():
+    outcomes = []
+    for kind in (GridSearchCV, ExactForestSearchCV):
+        search = kind(forest(n_estimators=2), {"max_depth": [2, None]}, cv=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            checks = check_estimator(search, on_fail=None, on_skip=None)
+        outcomes.append([(one["check_name"], one["status"]) for one in checks])
+    assert outcomes[1] == outcomes[0]
+    assert sum(status == "passed" for _, status in outcomes[1]) > 50

@@ -153,7 +153,13 @@ def _code(values: np.ndarray) -> CodedColumn | None:
         codes[:] = np.searchsorted(distinct, values)
     else:
         values = np.ascontiguousarray(values)
-        rank(values.ctypes.data, len(values), distinct.ctypes.data, len(distinct), codes.ctypes.data)
+        rank(
+            values.ctypes.data,
+            len(values),
+            distinct.ctypes.data,
+            len(distinct),
+            codes.ctypes.data,
+        )
     return CodedColumn(distinct, codes)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import sklearn
 from sklearn import get_config
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
@@ -12,6 +13,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from workloads.forest.exact.parameters import OutsideTheRules
 
+SCIKIT_LEARN = "1.9."
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -34,6 +36,8 @@ def check_inputs(
     OutsideTheRules
         If the whole search must be done plainly, with the reason.
     """
+    if not sklearn.__version__.startswith(SCIKIT_LEARN):
+        raise OutsideTheRules(f"the rules are proved for scikit-learn {SCIKIT_LEARN}x alone")
     if type(estimator) is not RandomForestClassifier:
         raise OutsideTheRules(f"the estimator is {type(estimator).__name__}")
     extra = sorted(set(fit_parameters) - {"groups"})

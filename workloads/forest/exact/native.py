@@ -111,12 +111,36 @@ class Forest(ctypes.Structure):
         ("ln", ctypes.c_void_p),
         ("rng", ctypes.c_uint32),
         ("n_samples", ctypes.c_uint32),
-        *((name, ctypes.c_void_p) for name in (
-            "features", "constants", "samples", "spare", "labels", "spare_labels", "locals",
-            "codes", "tags", "local_rows", "local_samples", "histogram", "counts", "keys",
-            "stack_sums", "present", "stack", "left", "right", "feature", "threshold", "depth",
-            "node_samples", "impurity", "sums",
-        )),
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                "features",
+                "constants",
+                "samples",
+                "spare",
+                "labels",
+                "spare_labels",
+                "locals",
+                "codes",
+                "tags",
+                "local_rows",
+                "local_samples",
+                "histogram",
+                "counts",
+                "keys",
+                "stack_sums",
+                "present",
+                "stack",
+                "left",
+                "right",
+                "feature",
+                "threshold",
+                "depth",
+                "node_samples",
+                "impurity",
+                "sums",
+            )
+        ),
         ("node_count", ctypes.c_int32),
         ("capacity", ctypes.c_int32),
         ("snapshots", ctypes.c_void_p),
@@ -129,10 +153,23 @@ class Pruning(ctypes.Structure):
     """The state of one weakest-link pruning."""
 
     _fields_ = [
-        *((name, ctypes.c_void_p) for name in (
-            "left", "right", "impurity", "weight", "risk", "branch", "key", "parent", "leaves",
-            "waiting", "state", "heap",
-        )),
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                "left",
+                "right",
+                "impurity",
+                "weight",
+                "risk",
+                "branch",
+                "key",
+                "parent",
+                "leaves",
+                "waiting",
+                "state",
+                "heap",
+            )
+        ),
         ("size", ctypes.c_int64),
         ("heap_capacity", ctypes.c_int64),
         ("n", ctypes.c_int32),
@@ -175,7 +212,10 @@ def build(folder: Path) -> Path:
     try:
         done = subprocess.run(
             [compiler, *flags, "-o", unfinished, str(SOURCE)],
-            capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False,
+            capture_output=True,
+            text=True,
+            timeout=COMPILE_SECONDS,
+            check=False,
         )
         if done.returncode:
             raise KernelUnavailable(f"{compiler} failed: {done.stderr.strip()[-400:]}")
@@ -235,7 +275,11 @@ _RANK = (_POINTER, _I64, _POINTER, _I64, _POINTER)
 _SIGNATURES = (
     ("tandem_grow", _I32, (ctypes.POINTER(Forest),)),
     ("tandem_resume", _I32, (ctypes.POINTER(Forest), _I32)),
-    ("tandem_apply", None, (ctypes.POINTER(Forest), _POINTER, ctypes.c_uint32, _POINTER, _POINTER)),
+    (
+        "tandem_apply",
+        None,
+        (ctypes.POINTER(Forest), _POINTER, ctypes.c_uint32, _POINTER, _POINTER),
+    ),
     ("tandem_prune", _I32, (ctypes.POINTER(Pruning), _I32, _POINTER, _POINTER)),
     ("tandem_commit_u8", None, _COMMIT),
     ("tandem_commit_u16", None, _COMMIT),

@@ -194,8 +194,14 @@ class _Workspace:
         if nodes <= self._capacity:
             return
         self._capacity = nodes
-        for name, dtype in (("samples", "u4"), ("spare", "u4"), ("labels", "u2"),
-                            ("spare_labels", "u2"), ("locals", "u2"), ("codes", "u2")):
+        for name, dtype in (
+            ("samples", "u4"),
+            ("spare", "u4"),
+            ("labels", "u2"),
+            ("spare_labels", "u2"),
+            ("locals", "u2"),
+            ("codes", "u2"),
+        ):
             setattr(self, f"_{name}", np.empty(n_samples, dtype=dtype))
         self._stack = np.empty((n_samples + 1) * ctypes.sizeof(native.Frame), dtype=np.uint8)
         self._stack_sums = np.empty((n_samples + 1) * self._n_classes, dtype=np.uint32)
@@ -208,7 +214,9 @@ class _Workspace:
         snapshots = (native.Snapshot * max(1, len(depths) - 1))()
         kept: list[np.ndarray] = []
         for snapshot, depth in zip(snapshots, depths[1:], strict=False):
-            waiting = min(depth, NO_LIMIT - 2) + 2  # one node a level waits, and the one in hand
+            waiting = (
+                min(depth, NO_LIMIT - 2) + 2
+            )  # one node a level waits, and the one in hand
             sizes = {
                 "frames": waiting * ctypes.sizeof(native.Frame),
                 "sums": waiting * self._n_classes * 4,
@@ -223,12 +231,33 @@ class _Workspace:
 
 
 _PRIVATE = (
-    "features", "constants", "samples", "spare", "labels", "spare_labels", "locals", "codes",
-    "tags", "local_rows", "local_samples", "histogram", "counts", "keys", "stack_sums", "present",
+    "features",
+    "constants",
+    "samples",
+    "spare",
+    "labels",
+    "spare_labels",
+    "locals",
+    "codes",
+    "tags",
+    "local_rows",
+    "local_samples",
+    "histogram",
+    "counts",
+    "keys",
+    "stack_sums",
+    "present",
     "stack",
 )
 _NODES = (
-    "left", "right", "feature", "threshold", "depth", "node_samples", "impurity", "sums",
+    "left",
+    "right",
+    "feature",
+    "threshold",
+    "depth",
+    "node_samples",
+    "impurity",
+    "sums",
 )
 
 

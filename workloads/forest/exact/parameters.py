@@ -21,9 +21,20 @@ _FIXED: Mapping[str, tuple[Any, str]] = {
     "verbose": (0, "verbose fits print as they go"),
 }
 _KNOWN = {
-    *_FIXED, "n_estimators", "criterion", "max_depth", "min_samples_split", "min_samples_leaf",
-    "min_weight_fraction_leaf", "max_features", "max_leaf_nodes", "min_impurity_decrease",
-    "n_jobs", "random_state", "ccp_alpha", "max_samples",
+    *_FIXED,
+    "n_estimators",
+    "criterion",
+    "max_depth",
+    "min_samples_split",
+    "min_samples_leaf",
+    "min_weight_fraction_leaf",
+    "max_features",
+    "max_leaf_nodes",
+    "min_impurity_decrease",
+    "n_jobs",
+    "random_state",
+    "ccp_alpha",
+    "max_samples",
 }
 
 
@@ -127,8 +138,8 @@ def _max_features(value: Any, n_features: int) -> int:
             return max(1, int(np.sqrt(n_features)))
         if value == "log2":
             return max(1, int(np.log2(n_features)))
-    elif isinstance(value, Integral) and not isinstance(value, bool):
-        if 1 <= value <= n_features:
+    elif isinstance(value, Integral):
+        if not isinstance(value, bool) and 1 <= value <= n_features:
             return int(value)
     elif isinstance(value, Real) and 0.0 < value <= 1.0:
         return max(1, int(value * n_features))

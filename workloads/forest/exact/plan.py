@@ -45,7 +45,9 @@ class Group:
 
     def depths(self, tree: int) -> tuple[int, ...]:
         """Return the depth limits that a tree is wanted with, deepest first."""
-        return tuple(sorted({self.variants[i].max_depth for i in self.wanted(tree)}, reverse=True))
+        return tuple(
+            sorted({self.variants[i].max_depth for i in self.wanted(tree)}, reverse=True)
+        )
 
     @property
     def builds(self) -> int:

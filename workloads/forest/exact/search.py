@@ -204,7 +204,11 @@ class ExactForestSearchCV(GridSearchCV):
         data = forest_data(inputs.matrix, inputs.classes, voted, coded=coded)
         judges = [
             FoldScorer(
-                x, y, fold, inputs.classes, inputs.labels,
+                x,
+                y,
+                fold,
+                inputs.classes,
+                inputs.labels,
                 scorer=scorer,
                 accuracy=self.scoring is None or self.scoring == "accuracy",
                 with_train=self.return_train_score,
@@ -248,8 +252,12 @@ class ExactForestSearchCV(GridSearchCV):
         with tempfile.TemporaryDirectory(prefix="exact-forest-") as folder:
             name = write_data(Path(folder), data)
             work = ExactWork(
-                plan, data, folder, name,
-                builder=self.builder, judge=lambda fold: judges[fold],
+                plan,
+                data,
+                folder,
+                name,
+                builder=self.builder,
+                judge=lambda fold: judges[fold],
             )
             scores: Scores = {}
             for unit_id, value in self._run(work.units):
@@ -282,7 +290,9 @@ class ExactForestSearchCV(GridSearchCV):
         places = list(product(sorted(plan.plain), range(len(folds))))
         found = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
             delayed(_fit_and_score)(
-                clone(self.estimator), x, y,
+                clone(self.estimator),
+                x,
+                y,
                 scorer=scorer,
                 train=folds[fold][0],
                 test=folds[fold][1],

@@ -55,8 +55,14 @@ class SklearnBuilder:
                 depth
                 for depth in left
                 if depth == left[0]
-                or certified(tree.left, tree.depth, tree.impurity, tree.n_samples, depth,
-                             rule.min_samples_split)
+                or certified(
+                    tree.left,
+                    tree.depth,
+                    tree.impurity,
+                    tree.n_samples,
+                    depth,
+                    rule.min_samples_split,
+                )
             ]
             yield tuple(served), tree
             left = [depth for depth in left if depth not in served]
