@@ -126,7 +126,8 @@ def test_every_trial_has_its_place_and_every_tree_is_wanted(grid):
             group = fold.groups[number]
             assert (group.rule, group.random_state) == (forest.rule, forest.random_state)
             assert group.variants[variant] == forest.variant
-            assert size == forest.n_estimators and size in group.checkpoints[variant]
+            assert size == forest.n_estimators
+            assert size in group.checkpoints[variant]
             assert all(variant in group.wanted(tree) for tree in range(size))
         forests = [canonical_forest(trials[trial], rows, FEATURES) for trial in fold.places]
         brute = {

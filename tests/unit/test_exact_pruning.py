@@ -51,7 +51,7 @@ def test_equal_links_are_cut_in_scikit_learns_order(n, n_features, distinct, see
     random = np.random.RandomState(seed)
     x = random.randint(0, distinct, (n, n_features))
     y = random.randint(0, 2, n)
-    tree, left, right = grown(x, y, None)
+    tree, _, _ = grown(x, y, None)
     steps = {
         (parent_risk - leaf_risk)
         for parent_risk, leaf_risk in zip(tree.impurity, tree.impurity[::-1], strict=True)

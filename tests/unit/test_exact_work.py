@@ -1,7 +1,6 @@
 """Work elsewhere: values in any order, twice, damaged or lost give the same bits, once each."""
 
 import json
-import random
 import warnings
 
 import numpy as np
@@ -64,7 +63,7 @@ def finish(work, chosen):
 def test_values_may_come_in_any_order(search, seed):
     work = make_work(search)
     chosen = list(work.units)
-    random.Random(seed).shuffle(chosen)
+    np.random.RandomState(seed).shuffle(chosen)
     scores, told = finish(work, chosen)
     assert scores == dict(enumerate(search[3]))
     assert told == len(scores)
@@ -96,7 +95,7 @@ def test_warm_up_proves_the_builder(search):
 def test_a_killed_driver_loses_only_what_was_under_way(search, tmp_path, done):
     first = make_work(search, tmp_path)
     chosen = list(first.units)
-    random.Random(done).shuffle(chosen)
+    np.random.RandomState(done).shuffle(chosen)
     before, _ = finish(first, chosen[:done])
     second = make_work(search, tmp_path)
     left = second.units
@@ -132,12 +131,13 @@ def test_a_damaged_value_is_done_again(search, tmp_path, damage):
 
 def test_another_plan_does_not_take_up_what_was_kept(search, tmp_path):
     finish(make_work(search, tmp_path), make_work(search).units)
-    plan, folder, name, _ = search
+    _, folder, name, _ = search
     trials = [{**forest(random_state=4).get_params(), **one} for one in ParameterGrid(GRID)]
     other = plan_search(trials, [120, 120], 54)
     data = open_data(folder / name)
     work = ExactWork(other, data, str(folder), name, kept=tmp_path)
-    assert work.units and not work.resumed()
+    assert work.units
+    assert not work.resumed()
 
 
 def test_a_value_that_is_not_whole_is_refused_and_still_needed(search):

@@ -102,7 +102,7 @@ def row_layout(n_values: list[int]) -> RowLayout:
 
 
 def encode(matrix: np.ndarray) -> CodedMatrix | None:
-    """Return the codes of a dense matrix without NaN, or None where a column has too many values.
+    """Return the codes of a dense matrix without NaN; None if a column has too many values.
 
     Parameters
     ----------
@@ -171,7 +171,5 @@ def _distinct(values: np.ndarray) -> np.ndarray:
 
 
 def _kernel(name: str) -> Callable[..., None] | None:
-    try:
-        return getattr(native.library(), name)
-    except native.KernelUnavailable:
-        return None
+    library = native.library_or_none()
+    return None if library is None else getattr(library, name)

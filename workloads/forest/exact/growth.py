@@ -59,7 +59,9 @@ Grown = tuple[tuple[int, ...], GrownTree]
 class Builder(Protocol):
     """Grows the trees of one training part after another."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The builder as people read it."""
 
     def grow(
         self,

@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,7 @@ class NativeBuilder:
 
 
 class _State:
-    def __init__(self, forest: native.Forest, snapshots: ctypes.Array, keep: list) -> None:
+    def __init__(self, forest: native.Forest, snapshots: Any, keep: list[Any]) -> None:
         self.forest = forest
         self.snapshots = snapshots
         self.keep = keep  # arrays that the structures point into
@@ -128,6 +129,13 @@ class _State:
 
 class _Workspace:
     """The arrays that the kernels read and write; pages are touched only as they are used."""
+
+    left: np.ndarray
+    right: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    depth: np.ndarray
+    node_samples: np.ndarray
 
     def __init__(self, matrix: CodedMatrix, classes: np.ndarray, n_classes: int) -> None:
         self._matrix = matrix
@@ -210,7 +218,7 @@ class _Workspace:
         self.impurity = np.empty(nodes, dtype=np.float64)
         self.sums = np.empty(nodes * self._n_classes, dtype=np.uint32)
 
-    def _snapshots(self, depths: Sequence[int]) -> tuple[ctypes.Array, list[np.ndarray]]:
+    def _snapshots(self, depths: Sequence[int]) -> tuple[Any, list[np.ndarray]]:
         snapshots = (native.Snapshot * max(1, len(depths) - 1))()
         kept: list[np.ndarray] = []
         for snapshot, depth in zip(snapshots, depths[1:], strict=False):
@@ -261,7 +269,7 @@ _NODES = (
 )
 
 
-def _column_table(matrix: CodedMatrix) -> tuple[ctypes.Array, list[np.ndarray]]:
+def _column_table(matrix: CodedMatrix) -> tuple[Any, list[np.ndarray]]:
     table = (native.Column * len(matrix.columns))()
     kept: list[np.ndarray] = []
     for entry, column, (offset, bit) in zip(

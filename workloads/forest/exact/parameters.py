@@ -130,39 +130,52 @@ def _criterion(value: Any) -> str:
     return CRITERIA[value]
 
 
+def _whole(value: Any) -> int | None:
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    return None
+
+
+def _fraction(value: Any) -> float | None:
+    if isinstance(value, Real) and not isinstance(value, Integral):
+        return float(value)
+    return None
+
+
 def _max_features(value: Any, n_features: int) -> int:
     if value is None:
         return n_features
-    if isinstance(value, str):
-        if value == "sqrt":
-            return max(1, int(np.sqrt(n_features)))
-        if value == "log2":
-            return max(1, int(np.log2(n_features)))
-    elif isinstance(value, Integral):
-        if not isinstance(value, bool) and 1 <= value <= n_features:
-            return int(value)
-    elif isinstance(value, Real) and 0.0 < value <= 1.0:
+    if isinstance(value, str) and value == "sqrt":
+        return max(1, int(np.sqrt(n_features)))
+    if isinstance(value, str) and value == "log2":
+        return max(1, int(np.log2(n_features)))
+    whole, fraction = _whole(value), _fraction(value)
+    if whole is not None and 1 <= whole <= n_features:
+        return whole
+    if fraction is not None and 0.0 < fraction <= 1.0:
         return max(1, int(value * n_features))
     raise OutsideTheRules(f"max_features={value!r}")
 
 
 def _samples(
-    parameters: Mapping[str, Any], name: str, n_train: int, whole: int, least: int
+    parameters: Mapping[str, Any], name: str, n_train: int, lowest: int, least: int
 ) -> int:
     value = parameters[name]
-    if isinstance(value, Integral) and not isinstance(value, bool) and value >= whole:
-        return int(value)
-    if not isinstance(value, Integral) and isinstance(value, Real) and 0.0 < value <= 1.0:
-        return max(least, math.ceil(value * n_train))
+    whole, fraction = _whole(value), _fraction(value)
+    if whole is not None and whole >= lowest:
+        return whole
+    if fraction is not None and 0.0 < fraction <= 1.0:
+        return max(least, int(math.ceil(value * n_train)))
     raise OutsideTheRules(f"{name}={value!r}")
 
 
 def _n_bootstrap(value: Any, n_train: int) -> int:
     if value is None:
         return n_train
-    if isinstance(value, Integral) and not isinstance(value, bool) and value >= 1:
-        return int(value)
-    if isinstance(value, Real) and not isinstance(value, Integral) and value > 0.0:
+    whole, fraction = _whole(value), _fraction(value)
+    if whole is not None and whole >= 1:
+        return whole
+    if fraction is not None and 0.0 < fraction < math.inf:
         drawn = max(int(value * n_train), 1)
         if drawn >= max(10, n_train ** (1 / 3)):
             return drawn
@@ -172,18 +185,18 @@ def _n_bootstrap(value: Any, n_train: int) -> int:
 
 def _real(parameters: Mapping[str, Any], name: str, low: float, high: float) -> float:
     value = parameters[name]
-    if isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high:
+    if isinstance(value, Real) and not isinstance(value, bool):
         number = float(value)
-        if math.isfinite(number):
+        if low <= number <= high and math.isfinite(number):
             return number + 0.0  # -0.0 and 0.0 are one value
     raise OutsideTheRules(f"{name}={value!r}")
 
 
 def _integer(parameters: Mapping[str, Any], name: str, least: int) -> int:
-    value = parameters[name]
-    if isinstance(value, Integral) and not isinstance(value, bool) and value >= least:
-        return int(value)
-    raise OutsideTheRules(f"{name}={value!r}")
+    whole = _whole(parameters[name])
+    if whole is not None and whole >= least:
+        return whole
+    raise OutsideTheRules(f"{name}={parameters[name]!r}")
 
 
 def _limit(parameters: Mapping[str, Any], name: str, least: int) -> int:

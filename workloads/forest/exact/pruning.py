@@ -49,13 +49,12 @@ def _native(
     weight: np.ndarray,
     alphas: Sequence[float],
 ) -> list[np.ndarray] | None:
-    try:
-        library = native.library()
-    except native.KernelUnavailable:
+    library = native.library_or_none()
+    if library is None:
         return None
     n = len(left)
     capacity = 4 * n + 64
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "left": np.ascontiguousarray(left, dtype=np.int32),
         "right": np.ascontiguousarray(right, dtype=np.int32),
         "impurity": np.ascontiguousarray(impurity, dtype=np.float64),
@@ -101,7 +100,7 @@ class _PlainPruning:
         self, left: np.ndarray, right: np.ndarray, impurity: np.ndarray, weight: np.ndarray
     ) -> None:
         self._left, self._right = left.tolist(), right.tolist()
-        self._risk = (weight * impurity / weight[0]).tolist()
+        self._risk: list[float] = (weight * impurity / weight[0]).tolist()
         n = len(self._left)
         self._parent = [-1] * n
         self._state = [_LEAF if child < 0 else _INNER for child in self._left]

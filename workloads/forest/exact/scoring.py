@@ -12,7 +12,7 @@ from workloads.forest.exact.tallies import Judge
 from workloads.forest.exact.votes import Tally
 
 
-class VotedForest(ClassifierMixin, BaseEstimator):
+class VotedForest(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A fitted forest as a scorer sees it: predictions for the rows it was asked about.
 
     Parameters
@@ -35,11 +35,14 @@ class VotedForest(ClassifierMixin, BaseEstimator):
 
     def predict_log_proba(self, x: Any) -> np.ndarray:
         """Return the logarithms of the probabilities."""
-        return np.log(self.predict_proba(x))
+        logarithms: np.ndarray = np.log(self.predict_proba(x))
+        return logarithms
 
     def predict(self, x: Any) -> np.ndarray:
         """Return the labels with the highest probability, the first of equals."""
-        return self.classes_.take(np.argmax(self.predict_proba(x), axis=1), axis=0)
+        first = np.argmax(self.predict_proba(x), axis=1)
+        labels: np.ndarray = self.classes_.take(first, axis=0)
+        return labels
 
 
 class FoldScorer:

@@ -2,12 +2,10 @@
 
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -35,11 +33,7 @@ from workloads.forest.exact.work import ExactWork
 Scores = dict[tuple[int, int], Any]  # trial, fold
 
 
-class _Fallback(Exception):
-    """The whole search is GridSearchCV's to do."""
-
-
-class ExactForestSearchCV(GridSearchCV):
+class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
     """Exhaustive search over a random forest's parameters that grows every tree once.
 
     Scores are, to the last bit, those of ``GridSearchCV(..., n_jobs=1)``. Combinations that
@@ -89,7 +83,7 @@ class ExactForestSearchCV(GridSearchCV):
     {'ccp_alpha': 0.0, 'n_estimators': 5}
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **GridSearchCV._parameter_constraints,
         "builder": [StrOptions(set(CHOICES))],
         "engine": [None, HasMethods("run")],
@@ -126,7 +120,7 @@ class ExactForestSearchCV(GridSearchCV):
         self.builder = builder
         self.engine = engine
 
-    def fit(self, X: Any, y: Any = None, **params: Any) -> "ExactForestSearchCV":  # noqa: N803
+    def fit(self, X: Any, y: Any = None, **params: Any) -> "ExactForestSearchCV":
         """Score every combination, then refit the best; see GridSearchCV.fit."""
         self._validate_params()
         try:
@@ -135,7 +129,8 @@ class ExactForestSearchCV(GridSearchCV):
             self.plan_ = None
             self.builder_ = "scikit-learn"
             self.builder_reason_ = f"all of it is GridSearchCV's: {reason}"
-            return super().fit(X, y, **params)
+            super().fit(X, y, **params)
+            return self
         scorers, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
         self.plan_ = plan
@@ -151,7 +146,7 @@ class ExactForestSearchCV(GridSearchCV):
         results = self._format_results(candidates, len(folds), out)
         return self._finish(X, y, results, scorers, refit_metric, out)
 
-    def explain(self, X: Any, y: Any = None, **params: Any) -> str:  # noqa: N803
+    def explain(self, X: Any, y: Any = None, **params: Any) -> str:
         """Return in plain words what a fit on this data would share, and its work.
 
         Nothing is fitted.

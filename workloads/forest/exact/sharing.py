@@ -81,11 +81,12 @@ def write_data(folder: Path, data: ForestData) -> str:
     A file that is there already is left alone.
     """
     arrays = _arrays(data)
-    table, at = {}, 0
+    table: dict[str, tuple[str, tuple[int, ...], str, int]] = {}
+    at = 0
     for name, array in arrays.items():
         at = -(-at // _ALIGN) * _ALIGN
         order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-        table[name] = [array.dtype.str, list(array.shape), order, at]
+        table[name] = (array.dtype.str, array.shape, order, at)
         at += array.nbytes
     outline = {"arrays": table, "classes": data.n_classes, "folds": len(data.folds)}
     head = json.dumps(outline, sort_keys=True).encode()

@@ -95,7 +95,9 @@ class SklearnBuilder:
 
         def counts(nodes: np.ndarray) -> np.ndarray:
             # shares of whole numbers: the products are within half of the numbers
-            return np.rint(values[nodes, 0, :] * weight[nodes, np.newaxis]).astype(np.uint32)
+            found = np.rint(values[nodes, 0, :] * weight[nodes, np.newaxis])
+            whole: np.ndarray = found.astype(np.uint32)
+            return whole
 
         return GrownTree(
             left=tree.children_left.astype(np.int32),

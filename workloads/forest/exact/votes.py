@@ -42,7 +42,8 @@ class Vote:
     def shares(self) -> np.ndarray:
         """Return the leaves' class shares: the same division as in scikit-learn's trees."""
         counts = self.counts.astype(np.float64)
-        return counts / counts.sum(axis=1, keepdims=True)
+        shares: np.ndarray = counts / counts.sum(axis=1, keepdims=True)
+        return shares
 
 
 def tree_votes(
@@ -123,10 +124,7 @@ class Tally:
     def __init__(self, n_rows: int, n_classes: int) -> None:
         self.sums = np.zeros((n_rows, n_classes), dtype=np.float64)
         self.n_trees = 0
-        try:
-            self._library = native.library()
-        except native.KernelUnavailable:
-            self._library = None
+        self._library = native.library_or_none()
 
     def add(self, vote: Vote) -> None:
         """Add the vote of the next tree."""
@@ -158,7 +156,7 @@ class Tally:
             correct = self._library.tandem_correct(
                 self.sums.ctypes.data, truth.ctypes.data, rows, n_classes, float(self.n_trees)
             )
-        return correct / rows
+        return float(correct / rows)
 
 
 def encode_votes(trees: Sequence[Sequence[Vote]]) -> dict[str, Any]:
