@@ -165,7 +165,8 @@ def _samples(
     if whole is not None and whole >= lowest:
         return whole
     if fraction is not None and 0.0 < fraction <= 1.0:
-        return max(least, int(math.ceil(value * n_train)))
+        rows: int = math.ceil(value * n_train)
+        return max(least, rows)
     raise OutsideTheRules(f"{name}={value!r}")
 
 
