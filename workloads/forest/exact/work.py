@@ -72,6 +72,7 @@ class ExactWork:
         self._tallies: dict[Key, GroupTally] = {}
         self._scores: dict[Key, dict[tuple[int, int], Any]] = {}
         self._told: set[int] = set()
+        self._committed: set[str] = set()
         self._kept = _Kept(kept / _digest(plan, name)) if kept else None
         self._resumed = self._take_up()
 
@@ -80,10 +81,15 @@ class ExactWork:
         """What is still to do, in the order in which the values are needed."""
         return tuple(part.unit for name, part in self._ranges.items() if self.needed(name))
 
+    def tree_range(self, unit_id: str) -> TreeRange:
+        """Return the fold, the group and the trees of a unit."""
+        return self._ranges[unit_id]
+
     def needed(self, unit_id: str) -> bool:
         """Return whether the value of this unit is still missing."""
-        part = self._ranges[unit_id]
-        return part in self._waiting.get((part.fold, part.group), ()) and not self._has(unit_id)
+        if unit_id not in self._ranges:
+            raise KeyError(unit_id)
+        return unit_id not in self._committed and not self._has(unit_id)
 
     def resumed(self) -> list[FinishedTrial]:
         """Return the trials that were complete from the start, by what was kept."""
@@ -125,6 +131,7 @@ class ExactWork:
                 return
             for votes in decode_votes(value):
                 self._note(key, self._tally(key).add_tree(votes))
+            self._committed.add(unit_id)
             queue.pop(0)
         if not queue:
             self._close(key)
@@ -152,7 +159,7 @@ class ExactWork:
                 self._commit(key)
             else:
                 self._scores[key] = scores
-                del self._waiting[key]
+                self._committed.update(part.unit.unit_id for part in self._waiting.pop(key))
         return self._finished()
 
     def _finished(self) -> list[FinishedTrial]:

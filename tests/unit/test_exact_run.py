@@ -1,0 +1,134 @@
+"""The shared search as a run's work: any order, failures and restarts, without scikit-learn."""
+
+import dataclasses
+import importlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from workloads import forest
+from workloads.engines import Outcome
+from workloads.forest.exact import run_work, units
+from workloads.forest.exact.preparation import read_note
+from workloads.forest.exact.run_work import SharedForestWork
+from workloads.runs import PlannedTrial, RunSpec
+from workloads.unit_process import perform
+
+GRID = {"n_estimators": [2, 5], "max_depth": [None, 3], "class_weight": [None, "balanced"]}
+
+
+@pytest.fixture
+def spec(tmp_path, monkeypatch):
+    """A run on one node whose data are prepared."""
+    monkeypatch.setattr(units, "MOST_TREES", 2)
+    read_note.cache_clear()
+    given = {"dataset": "digits", "rows": 120, "folds": 2, "grid": GRID}
+    parameters = forest.validate(given)
+    trials = tuple(
+        PlannedTrial(f"{number:020x}", one)
+        for number, one in enumerate(forest.combinations(parameters))
+    )
+    made = RunSpec(
+        run_id="0" * 20, workload="forest", engine="plain", address="", nodes=("head",),
+        addresses={"head": "127.0.0.1"}, slots={"head": 1}, credentials={},
+        home=str(tmp_path), repeat=1, seed=5, parameters=parameters, trials=trials,
+        run_deadline_seconds=60.0, unit_deadline_seconds=60.0, max_attempts=1,
+    )  # fmt: skip
+    for unit in (run_work.preparation(made), run_work.warm_up(made)):
+        outcome = done_here(unit)
+        assert outcome.status == "ok", outcome.reason
+    return made
+
+
+def done_here(unit):
+    """Do a unit in this process, as JSON in and out."""
+    module, _, name = unit.function.partition(":")
+    function = getattr(importlib.import_module(module), name)
+    outcome = perform(function, json.loads(json.dumps(unit.arguments)))
+    return dataclasses.replace(outcome, value=json.loads(json.dumps(outcome.value)))
+
+
+def reference(spec):
+    found = forest.plain(spec.parameters, spec.seed)
+    return {trial.trial_id: one.scores for trial, one in zip(spec.trials, found, strict=True)}
+
+
+def work_off(work, chosen):
+    results = []
+    for unit in chosen:
+        if work.needed(unit.unit_id):
+            outcome = done_here(unit)
+            assert outcome.status == "ok", outcome.reason
+            results += work.accept(unit.unit_id, outcome, node="head", attempts=1)
+    return results
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_results_are_gridsearchcvs_in_any_order(spec, seed):
+    work = SharedForestWork(spec)
+    chosen = list(work.units)
+    np.random.RandomState(seed).shuffle(chosen)
+    results = work_off(work, chosen)
+    assert {one.trial_id: one.scores for one in results} == reference(spec)
+    assert len(results) == len(spec.trials)
+    summary = work.summary(results)
+    assert summary["trials_ok"] == 8
+    assert summary["trials_sharing_trees"] == 4
+    assert summary["trees_grown_at_most"] == 20
+    assert summary["trees_asked_for"] == 28
+
+
+def test_a_driver_that_starts_again_goes_on(spec):
+    first = SharedForestWork(spec)
+    chosen = first.units[:4]
+    told = work_off(first, chosen)
+    done = {one.trial_id for one in told}
+    left = tuple(trial for trial in spec.trials if trial.trial_id not in done)
+    second = SharedForestWork(dataclasses.replace(spec, trials=left))
+    names = [unit.unit_id for unit in second.units]
+    assert not {unit.unit_id for unit in chosen} & set(names)
+    told += work_off(second, second.units)
+    assert {one.trial_id: one.scores for one in told} == reference(spec)
+    assert len(told) == len(spec.trials)
+
+
+def test_trials_that_were_kept_but_not_told_are_told(spec):
+    first = SharedForestWork(spec)
+    work_off(first, first.units)
+    second = SharedForestWork(spec)
+    assert second.units[0].unit_id == "kept"
+    results = work_off(second, second.units)
+    assert {one.trial_id: one.scores for one in results} == reference(spec)
+
+
+def test_a_unit_that_fails_fails_the_trials_that_have_its_trees(spec):
+    work = SharedForestWork(spec)
+    late = next(unit for unit in work.units if unit.unit_id == "fold1-group0-trees2-4")
+    failed = work.give_up(late.unit_id, "no memory", nodes=["head"], attempts=3)
+    assert [one.parameters["n_estimators"] for one in failed] == [5, 5]
+    assert {one.reason for one in failed} == {"no memory"}
+    assert not work.needed("fold0-group0-trees2-4")
+    results = work_off(work, work.units)
+    wanted = reference(spec)
+    assert all(one.scores == wanted[one.trial_id] for one in results)
+    assert len(results) + len(failed) == len(spec.trials)
+
+
+def test_a_damaged_value_is_refused(spec):
+    work = SharedForestWork(spec)
+    with pytest.raises(ValueError, match="votes of a unit"):
+        work.accept(
+            work.units[0].unit_id, Outcome("ok", {"votes": "?"}), node="head", attempts=1
+        )
+
+
+def test_the_driver_needs_no_scikit_learn():
+    code = (
+        "import sys; from workloads.forest.exact import run_work, work; "
+        "sys.exit('sklearn' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=120)
+    assert done.returncode == 0

@@ -1,0 +1,192 @@
+"""The shared search as the work of a run: what a driver and its executor ask of a workload.
+
+The driver needs no scikit-learn for it.
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from contracts.files import write_json
+from contracts.trial import TrialResult
+from workloads.engines import Outcome, Unit
+from workloads.forest.exact.plan import plan_search
+from workloads.forest.exact.preparation import note_path, read_note
+from workloads.forest.exact.sharing import open_data
+from workloads.forest.exact.work import ExactWork, FinishedTrial
+from workloads.forest.parameters import data
+from workloads.forest.work import ForestWork
+from workloads.runs import PlannedTrial, RunSpec
+
+PREPARATION = "workloads.forest.exact.preparation"
+KEPT = "kept"
+
+
+class SharedForestWork:
+    """The units of a run whose trials share trees; what cannot share is fitted one by one.
+
+    What units gave back is kept in the run's folder under `home`: a driver that is started
+    again goes on from there.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        Its data must have been prepared on the head, by `preparation`.
+    builder : str
+        As in `ForestBuilder`.
+    """
+
+    def __init__(self, spec: RunSpec, builder: str = "auto") -> None:
+        folds: int = spec.parameters["folds"]
+        note = note_path(spec.home, data(spec.parameters).version, folds, spec.seed)
+        facts = read_note(note)
+        shared = open_data(note.parent / facts["name"])
+        kept = Path(spec.home).expanduser() / "runs" / spec.run_id / "shared"
+        self._spec = spec
+        self._all = _planned_at_first(kept, spec.trials)
+        trials = [{**facts["base"], **trial.parameters} for trial in self._all]
+        sizes = [len(train) for train, _ in shared.folds]
+        self._plan = plan_search(trials, sizes, facts["columns"])
+        self._work = ExactWork(
+            self._plan, shared, str(note.parent), facts["name"], kept=kept, builder=builder
+        )
+        open_ids = {trial.trial_id for trial in spec.trials}
+        self._open = {i for i, trial in enumerate(self._all) if trial.trial_id in open_ids}
+        plain = tuple(self._all[i] for i in sorted(self._plan.plain) if i in self._open)
+        self._plain = ForestWork(dataclasses.replace(spec, trials=plain))
+        self._plain_units = {unit.unit_id for unit in self._plain.units}
+        self._spent = _Spent()
+        self._resumed = [one for one in self._work.resumed() if one.trial in self._open]
+
+    @property
+    def units(self) -> Sequence[Unit]:
+        """What is still to do.
+
+        Trials that were complete from the start are told with a unit that does nothing else.
+        """
+        kept = [dataclasses.replace(warm_up(self._spec), unit_id=KEPT)] if self._resumed else []
+        left = [unit for unit in self._work.units if self.needed(unit.unit_id)]
+        return [*kept, *left, *self._plain.units]
+
+    def accept(
+        self, unit_id: str, outcome: Outcome, *, node: str, attempts: int
+    ) -> list[TrialResult]:
+        """Take the value of a unit; return the results of the trials that it completed."""
+        if unit_id in self._plain_units:
+            return self._plain.accept(unit_id, outcome, node=node, attempts=attempts)
+        self._spent.add(outcome, node, attempts)
+        if unit_id == KEPT:
+            finished, self._resumed = self._resumed, []
+        else:
+            finished = self._work.accept(unit_id, outcome.value)
+        return [self._result(trial) for trial in finished if trial.trial in self._open]
+
+    def give_up(
+        self, unit_id: str, reason: str, *, nodes: Sequence[str], attempts: int
+    ) -> list[TrialResult]:
+        """Take the failure of a unit; return those of the trials that have its trees."""
+        if unit_id in self._plain_units:
+            return self._plain.give_up(unit_id, reason, nodes=nodes, attempts=attempts)
+        lost = self._trials_of(unit_id) if unit_id != KEPT else {t.trial for t in self._resumed}
+        self._open -= lost
+        return [
+            TrialResult(
+                trial_id=self._all[trial].trial_id,
+                status="failed",
+                parameters=self._all[trial].parameters,
+                nodes=tuple(nodes),
+                attempts=attempts,
+                reason=reason,
+            )
+            for trial in sorted(lost)
+        ]
+
+    def needed(self, unit_id: str) -> bool:
+        """Return whether an open trial still waits for this unit."""
+        if unit_id in self._plain_units:
+            return self._plain.needed(unit_id)
+        if unit_id == KEPT:
+            return bool(self._resumed)
+        return self._work.needed(unit_id) and bool(self._trials_of(unit_id))
+
+    def summary(self, results: Sequence[TrialResult]) -> dict[str, Any]:
+        """Return what an ordinary run's summary has, and how much was shared."""
+        plan = self._plan
+        return {
+            **ForestWork(self._spec).summary(results),
+            "trials_sharing_trees": len(self._all) - len(plan.plain),
+            "trees_asked_for": plan.reused_trees,
+            "trees_grown_at_most": plan.builds,
+        }
+
+    def _trials_of(self, unit_id: str) -> set[int]:
+        """Return the open trials that have a tree of this unit."""
+        part = self._work.tree_range(unit_id)
+        places = self._plan.folds[part.fold].places
+        return {
+            trial
+            for trial in self._open
+            if trial in places
+            and places[trial][0] == part.group
+            and places[trial][2] > part.first
+        }
+
+    def _result(self, trial: FinishedTrial) -> TrialResult:
+        self._open.discard(trial.trial)
+        one = self._all[trial.trial]
+        share = len(self._all) - len(self._plan.plain)
+        return TrialResult(
+            trial_id=one.trial_id,
+            status="ok",
+            parameters=one.parameters,
+            scores=tuple(trial.scores),
+            seconds=self._spent.seconds / share,
+            nodes=tuple(self._spent.nodes),
+            attempts=self._spent.attempts,
+            extra={"cpu_seconds": self._spent.cpu_seconds / share},
+        )
+
+
+class _Spent:
+    """What the shared units took so far; a trial is told its even part of it."""
+
+    def __init__(self) -> None:
+        self.seconds = self.cpu_seconds = 0.0
+        self.nodes: dict[str, None] = {}
+        self.attempts = 1
+
+    def add(self, outcome: Outcome, node: str, attempts: int) -> None:
+        self.seconds += outcome.seconds
+        self.cpu_seconds += outcome.cpu_seconds
+        self.nodes[node] = None
+        self.attempts = max(self.attempts, attempts)
+
+
+def preparation(spec: RunSpec) -> Unit:
+    """Return the unit that puts data, codes and split into a node's cache."""
+    return Unit("data", f"{PREPARATION}:prepare_shared", _arguments(spec))
+
+
+def warm_up(spec: RunSpec) -> Unit:
+    """Return the unit that each slot does before the clock starts."""
+    return Unit("warm-up", f"{PREPARATION}:warm_up_shared", _arguments(spec))
+
+
+def _arguments(spec: RunSpec) -> dict[str, Any]:
+    return {
+        "home": spec.home,
+        "data": dataclasses.asdict(data(spec.parameters)),
+        "folds": spec.parameters["folds"],
+        "seed": spec.seed,
+    }
+
+
+def _planned_at_first(kept: Path, trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:
+    """Return the trials that the run began with: what is kept follows from their groups."""
+    path = kept / "trials.json"
+    if path.exists():
+        return [PlannedTrial(**one) for one in json.loads(path.read_text())]
+    write_json(path, [dataclasses.asdict(trial) for trial in trials])
+    return list(trials)
