@@ -80,6 +80,7 @@ def test_different_forests_share_no_tree(one, other):
         ({"max_depth": 2.0}, "max_depth"),
         ({"max_leaf_nodes": 1}, "max_leaf_nodes"),
         ({"min_samples_leaf": 0}, "min_samples_leaf"),
+        ({"min_samples_leaf": 1.0}, "min_samples_leaf"),
         ({"min_samples_split": 1}, "min_samples_split"),
         ({"n_estimators": 0}, "n_estimators"),
         ({"ccp_alpha": -1e-9}, "ccp_alpha"),

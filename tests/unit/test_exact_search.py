@@ -174,6 +174,57 @@ def test_fits_that_fail_fail_as_they_do_in_gridsearchcv():
         ExactForestSearchCV(forest(), grid, cv=3, error_score="raise").fit(x, y)
 
 
+ODD = {
+    "n_estimators": [2, 0, True, 2.0, np.int64(2), "2"],
+    "max_depth": [1, 0, True, 1.0, np.int32(2)],
+    "min_samples_leaf": [1, 1.0, 0.999, np.float32(0.01), 0.0, True],
+    "min_samples_split": [2, 1.0, 1.5, 1, np.float64(0.03)],
+    "max_features": [1, 1.0, 0.0, True, 5, "auto", np.float32(0.6)],
+    "max_samples": [1.0, 1, 1000, 2.5, 0.0, True, 0.01],
+    "ccp_alpha": [0, -0.0, -1e-9, 1, np.float32(0.01), float("inf")],
+    "min_weight_fraction_leaf": [0, 0.5, 0.51],
+    "max_leaf_nodes": [2, 1, 2.0],
+    "random_state": [0, -1, 2**32 - 1, 2**32, np.int64(7), 1.0],
+    "criterion": ["gini", "GINI", None],
+    "n_jobs": [None, 1, 2],
+    "bootstrap": [True, 1],
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_values_do_what_they_do_in_gridsearchcv(name):
+    x, y = data_set("iris", 60)
+    base = forest(n_estimators=4, max_depth=3)
+    for value in ODD[name]:
+        grid = (
+            {name: [value], "ccp_alpha": [0.01, 0.0]}
+            if name != "ccp_alpha"
+            else {name: [value]}
+        )
+        outcomes = []
+        for kind in (GridSearchCV, ExactForestSearchCV):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    outcomes.append(kind(base, grid, cv=2, refit=False).fit(x, y))
+                except ValueError as error:
+                    outcomes.append(str(error).splitlines()[0])
+        if isinstance(outcomes[0], str):
+            assert outcomes[1] == outcomes[0]
+        else:
+            assert differences(*outcomes) == []
+
+
+@pytest.mark.parametrize("estimator", [forest(), ExtraTreesClassifier(random_state=0)])
+def test_a_generator_of_splits_is_read_once(estimator):
+    x, y = data_set("iris")
+    found = []
+    for kind in (GridSearchCV, ExactForestSearchCV):
+        splits = KFold(3).split(x)
+        found.append(kind(estimator, {"n_estimators": [2, 4]}, cv=splits).fit(x, y))
+    assert differences(*found) == []
+
+
 def test_missing_values_are_left_to_gridsearchcv():
     x, y = data_set("iris")
     x = x.copy()

@@ -9,6 +9,10 @@ import sklearn
 from sklearn import get_config
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
+from sklearn.utils._param_validation import (
+    InvalidParameterError,
+    validate_parameter_constraints,
+)
 from sklearn.utils.multiclass import type_of_target
 
 from workloads.forest.exact.parameters import OutsideTheRules
@@ -69,6 +73,18 @@ def check_folds(folds: Sequence[tuple[Any, Any]], n_rows: int) -> list[tuple[Any
             raise OutsideTheRules("a fold is empty")
         found.append((train, test))
     return found
+
+
+def refused_parameters(trials: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """Return the trials that scikit-learn refuses to fit, by number, with a reason."""
+    constraints = RandomForestClassifier._parameter_constraints
+    refused = {}
+    for number, parameters in enumerate(trials):
+        try:
+            validate_parameter_constraints(constraints, dict(parameters), "forest")
+        except InvalidParameterError as error:
+            refused[number] = f"scikit-learn refuses it ({error})".replace("\n", " ")
+    return refused
 
 
 def _row_numbers(part: Any, n_rows: int) -> np.ndarray:

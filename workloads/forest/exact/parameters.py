@@ -83,6 +83,8 @@ def canonical_forest(
         If the forest must be fitted plainly, with the reason.
     """
     _check_fixed(parameters)
+    if parameters["min_samples_leaf"] == 1.0 and _fraction(parameters["min_samples_leaf"]):
+        raise OutsideTheRules("min_samples_leaf=1.0")  # scikit-learn refuses it
     leaf = _samples(parameters, "min_samples_leaf", n_train, 1, least=1)
     split = _samples(parameters, "min_samples_split", n_train, 2, least=2)
     leaf_nodes = parameters["max_leaf_nodes"]

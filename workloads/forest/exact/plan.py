@@ -131,7 +131,10 @@ class Plan:
 
 
 def plan_search(
-    trials: Sequence[Mapping[str, Any]], n_train: Sequence[int], n_features: int
+    trials: Sequence[Mapping[str, Any]],
+    n_train: Sequence[int],
+    n_features: int,
+    refused: Mapping[int, str] | None = None,
 ) -> Plan:
     """Return the plan of a grid.
 
@@ -142,10 +145,14 @@ def plan_search(
     n_train : sequence of int
         Rows of the training part of each fold.
     n_features : int
+    refused : mapping, optional
+        Trials that are to be fitted plainly whatever the rules say, with the reason.
     """
-    plain: dict[int, str] = {}
+    plain: dict[int, str] = dict(refused or {})
     by_fold: list[dict[int, CanonicalForest]] = [{} for _ in n_train]
     for number, parameters in enumerate(trials):
+        if number in plain:
+            continue
         try:
             found = [canonical_forest(parameters, rows, n_features) for rows in n_train]
         except OutsideTheRules as reason:

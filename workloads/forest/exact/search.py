@@ -20,7 +20,12 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from workloads.engines import Unit
 from workloads.forest.exact.builders import CHOICES, ForestBuilder
-from workloads.forest.exact.inputs import Inputs, check_folds, check_inputs
+from workloads.forest.exact.inputs import (
+    Inputs,
+    check_folds,
+    check_inputs,
+    refused_parameters,
+)
 from workloads.forest.exact.parameters import OutsideTheRules
 from workloads.forest.exact.plan import Plan, plan_search
 from workloads.forest.exact.scoring import FoldScorer
@@ -83,6 +88,8 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
     {'ccp_alpha': 0.0, 'n_estimators': 5}
     """
 
+    cv: Any
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **GridSearchCV._parameter_constraints,
         "builder": [StrOptions(set(CHOICES))],
@@ -123,6 +130,15 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
     def fit(self, X: Any, y: Any = None, **params: Any) -> "ExactForestSearchCV":
         """Score every combination, then refit the best; see GridSearchCV.fit."""
         self._validate_params()
+        given = self.cv
+        if hasattr(given, "__next__"):
+            self.cv = list(given)  # read twice where the search is left to GridSearchCV
+        try:
+            return self._fit(X, y, params)
+        finally:
+            self.cv = given
+
+    def _fit(self, X: Any, y: Any, params: dict[str, Any]) -> "ExactForestSearchCV":
         try:
             inputs, plan, folds = self._planned(X, y, params)
         except OutsideTheRules as reason:
@@ -131,6 +147,8 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
             self.builder_reason_ = f"all of it is GridSearchCV's: {reason}"
             super().fit(X, y, **params)
             return self
+        if self.verbose > 0:
+            print(plan.explain())
         scorers, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
         self.plan_ = plan
@@ -177,7 +195,9 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         if any(set(candidate) - set(base) for candidate in candidates):
             raise OutsideTheRules("the grid names a parameter that a forest does not have")
         trials = [{**base, **candidate} for candidate in candidates]
-        plan = plan_search(trials, [len(train) for train, _ in folds], inputs.matrix.shape[1])
+        sizes = [len(train) for train, _ in folds]
+        refused = refused_parameters(trials)
+        plan = plan_search(trials, sizes, inputs.matrix.shape[1], refused)
         if len(plan.plain) == len(trials):
             raise OutsideTheRules("; ".join(sorted(set(plan.plain.values()))))
         return inputs, plan, folds
