@@ -1,5 +1,6 @@
 """ExactForestSearchCV gives GridSearchCV's results to the last bit, or leaves them to it."""
 
+import doctest
 import warnings
 
 import numpy as np
@@ -330,6 +331,12 @@ def test_explain_fits_nothing_and_says_what_will_be():
     assert "8 of 8 combinations share trees, in 1 group on each of 3 folds." in text
     assert "Fitted one by one they grow 300 trees; here at most 120" in text
     assert not hasattr(search, "cv_results_")
+
+
+def test_the_example_in_the_docstring_runs():
+    from workloads.forest.exact import search
+
+    assert doctest.testmod(search) == doctest.TestResults(failed=0, attempted=5)
 
 
 def test_a_clone_has_the_same_parameters():

@@ -85,7 +85,7 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
     ...     {"n_estimators": [5, 10], "ccp_alpha": [0.0, 0.01]},
     ... )
     >>> search.fit(x, y).best_params_
-    {'ccp_alpha': 0.0, 'n_estimators': 5}
+    {'ccp_alpha': 0.01, 'n_estimators': 10}
     """
 
     cv: Any

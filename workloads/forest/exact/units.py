@@ -48,7 +48,7 @@ def cut_units(
     ranges = []
     for fold, (part, (train, test)) in enumerate(zip(plan.folds, data.folds, strict=True)):
         for number, group in enumerate(part.groups):
-            cost = tree_seconds(group, len(train))
+            cost = tree_seconds(group, len(train), builder)
             size = _trees_per_unit(group, cost, len(test))
             for first in range(0, group.n_trees, size):
                 last = min(first + size, group.n_trees)
@@ -96,13 +96,18 @@ def warm_up(folder: str, data: str, builder: str = "auto") -> str:
     return _opened(folder, data, builder).builder.name
 
 
-def tree_seconds(group: Group, n_train: int) -> float:
-    """Guess the CPU seconds of one tree with all its depths: to cut and order units only."""
+def tree_seconds(group: Group, n_train: int, builder: str = "auto") -> float:
+    """Guess the CPU seconds of one tree with all its depths: to cut and order units only.
+
+    Read off trees of cover type's shape on one core.
+    """
     levels = math.log2(max(n_train, 2))
     depths = group.depths(0)
     share = sum(min(1.0, depth / levels) for depth in depths)
     heavy = 6.0 if group.rule.criterion == "entropy" else 1.0
-    return max(1e-4, n_train * levels * group.rule.max_features * 4e-9 * heavy * share)
+    slow = 8.0 if builder == "scikit-learn" or group.rule.best_first else 1.0
+    pace = 2e-9 * heavy * slow
+    return max(1e-4, n_train * levels * group.rule.max_features * pace * share)
 
 
 class _Opened:

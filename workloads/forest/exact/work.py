@@ -16,7 +16,7 @@ from workloads.forest.exact.plan import Plan
 from workloads.forest.exact.sharing import ForestData
 from workloads.forest.exact.tallies import GroupTally, Judge, Score
 from workloads.forest.exact.units import TreeRange, cut_units
-from workloads.forest.exact.votes import Tally, decode_votes
+from workloads.forest.exact.votes import Tally, Vote, decode_votes
 
 Key = tuple[int, int]  # fold, group
 
@@ -110,33 +110,37 @@ class ExactWork:
         part = self._ranges[unit_id]
         if not self.needed(unit_id):
             return []
-        if len(decode_votes(value)) != part.last - part.first:
+        trees = decode_votes(value)
+        if len(trees) != part.last - part.first:
             raise ValueError(f"{unit_id} has another number of trees")
         if self._kept:
             self._kept.put(unit_id, value)
         else:
             self._early[unit_id] = value
-        self._commit((part.fold, part.group))
+        self._commit((part.fold, part.group), {unit_id: trees})
         return self._finished()
 
     def _has(self, unit_id: str) -> bool:
         return unit_id in self._early or bool(self._kept and self._kept.has(unit_id))
 
-    def _commit(self, key: Key) -> None:
+    def _commit(self, key: Key, decoded: Mapping[str, list[list[Vote]]]) -> None:
         queue = self._waiting[key]
         while queue and self._has(queue[0].unit.unit_id):
             unit_id = queue[0].unit.unit_id
-            value = self._early.pop(unit_id, None) or self._read(unit_id)
-            if value is None:
+            trees = decoded.get(unit_id) or self._trees(unit_id)
+            if trees is None:
                 return
-            for votes in decode_votes(value):
+            self._early.pop(unit_id, None)
+            for votes in trees:
                 self._note(key, self._tally(key).add_tree(votes))
             self._committed.add(unit_id)
             queue.pop(0)
         if not queue:
             self._close(key)
 
-    def _read(self, unit_id: str) -> Mapping[str, Any] | None:
+    def _trees(self, unit_id: str) -> list[list[Vote]] | None:
+        if unit_id in self._early:
+            return decode_votes(self._early[unit_id])
         return self._kept.get(unit_id) if self._kept else None
 
     def _note(self, key: Key, scores: list[Score]) -> None:
@@ -156,7 +160,7 @@ class ExactWork:
         for key in list(self._waiting):
             scores = self._kept.scores(key)
             if scores is None:
-                self._commit(key)
+                self._commit(key, {})
             else:
                 self._scores[key] = scores
                 self._committed.update(part.unit.unit_id for part in self._waiting.pop(key))
@@ -199,14 +203,12 @@ class _Kept:
         write_json(self._folder / f"{name}.json", dict(value))
         self._names.add(name)
 
-    def get(self, name: str) -> Any:
+    def get(self, name: str) -> list[list[Vote]] | None:
         try:
-            value = json.loads((self._folder / f"{name}.json").read_text())
-            decode_votes(value)
+            return decode_votes(json.loads((self._folder / f"{name}.json").read_text()))
         except (OSError, ValueError):
             self._names.discard(name)  # a damaged file is a unit not done
             return None
-        return value
 
     def close(self, key: Key, scores: Mapping[tuple[int, int], Any], names: list[str]) -> None:
         rows = [[*place, score] for place, score in sorted(scores.items())]
