@@ -34,6 +34,8 @@ class NativeBuilder:
     classes : ndarray of shape (n_rows,), uint8
         Class numbers.
     n_classes : int
+    most_local : int
+        Nodes of at most so many samples are split on copies of their packed rows.
 
     Raises
     ------
@@ -43,7 +45,13 @@ class NativeBuilder:
 
     name = "compiled"
 
-    def __init__(self, matrix: CodedMatrix, classes: np.ndarray, n_classes: int) -> None:
+    def __init__(
+        self,
+        matrix: CodedMatrix,
+        classes: np.ndarray,
+        n_classes: int,
+        most_local: int = MOST_LOCAL,
+    ) -> None:
         if n_classes > MOST_CLASSES:
             raise native.KernelUnavailable(f"{n_classes} classes; at most {MOST_CLASSES} fit")
         if matrix.n_rows >= 2**31:
@@ -51,7 +59,7 @@ class NativeBuilder:
         self._library = native.library()
         self._n_rows = matrix.n_rows
         self._n_classes = n_classes
-        self._arrays = _Workspace(matrix, classes, n_classes)
+        self._arrays = _Workspace(matrix, classes, n_classes, most_local)
 
     def supports(self, rule: GrowthRule) -> bool:
         """Return whether the kernels grow trees of this kind: depth first, weights not huge."""
@@ -137,14 +145,16 @@ class _Workspace:
     depth: np.ndarray
     node_samples: np.ndarray
 
-    def __init__(self, matrix: CodedMatrix, classes: np.ndarray, n_classes: int) -> None:
+    def __init__(
+        self, matrix: CodedMatrix, classes: np.ndarray, n_classes: int, most_local: int
+    ) -> None:
         self._matrix = matrix
         self._n_classes = n_classes
         self._classes = np.ascontiguousarray(classes, dtype=np.uint8)
         self._rows = np.ascontiguousarray(matrix.rows)
         self._columns, self._kept = _column_table(matrix)
         row_bytes = matrix.rows.shape[1]
-        self._local_limit = min(MOST_LOCAL, LOCAL_BYTES // row_bytes)
+        self._local_limit = min(most_local, LOCAL_BYTES // row_bytes)
         self._lanes = next((n for n in (2, 4, 8, 16) if n_classes <= n), -(-n_classes // 8) * 8)
         most = max(len(column.values) for column in matrix.columns)
         self._histogram = np.zeros(most * self._lanes, dtype=np.uint32)
