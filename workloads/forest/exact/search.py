@@ -1,10 +1,8 @@
 """The search as a scikit-learn estimator: GridSearchCV's interface, results and errors."""
 
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,8 +16,7 @@ from sklearn.model_selection._validation import (
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
-from workloads.engines import Unit
-from workloads.forest.exact.builders import CHOICES, ForestBuilder
+from workloads.forest.exact.builders import CHOICES
 from workloads.forest.exact.inputs import (
     Inputs,
     check_folds,
@@ -28,12 +25,10 @@ from workloads.forest.exact.inputs import (
 )
 from workloads.forest.exact.parameters import OutsideTheRules
 from workloads.forest.exact.plan import Plan, plan_search
+from workloads.forest.exact.running import in_processes, share_elsewhere, share_in_process
 from workloads.forest.exact.scoring import FoldScorer
-from workloads.forest.exact.sharing import Fold, ForestData, forest_data, write_data
-from workloads.forest.exact.tallies import GroupTally
-from workloads.forest.exact.units import grow_unit
-from workloads.forest.exact.votes import tree_votes
-from workloads.forest.exact.work import ExactWork
+from workloads.forest.exact.sharing import Fold, forest_data
+from workloads.forest.exact.tallies import Judge
 
 Scores = dict[tuple[int, int], Any]  # trial, fold
 
@@ -154,12 +149,9 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         self.plan_ = plan
         self.n_splits_ = len(folds)
         candidates = list(ParameterGrid(self.param_grid))
-        shared = self._shared(X, y, inputs, plan, folds, scorers)
-        plain = self._plain(X, y, plan, folds, candidates, scorers)
-        out = [
-            {**shared, **plain}[trial, fold]
-            for trial, fold in product(range(len(candidates)), range(len(folds)))
-        ]
+        found = self._shared(X, y, inputs, plan, folds, scorers)
+        found |= self._plain(X, y, plan, folds, candidates, scorers)
+        out = [found[place] for place in product(range(len(candidates)), range(len(folds)))]
         _warn_or_raise_about_fit_failures(out, self.error_score)
         results = self._format_results(candidates, len(folds), out)
         return self._finish(X, y, results, scorers, refit_metric, out)
@@ -187,8 +179,8 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         self._checked_cv_orig = splitter
         n_splits = splitter.get_n_splits(x, y, **params)
         folds = list(splitter.split(x, y, **params))
-        if len(folds) != n_splits:
-            raise OutsideTheRules("the splitter contradicts itself")
+        if not folds or len(folds) != n_splits:
+            raise OutsideTheRules("there is no fold, or not as many as the splitter says")
         folds = check_folds(folds, len(inputs.matrix))
         base = clone(self.estimator).get_params()
         candidates = list(ParameterGrid(self.param_grid))
@@ -217,26 +209,16 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         ]
         coded = self.builder != "scikit-learn"
         data = forest_data(inputs.matrix, inputs.classes, voted, coded=coded)
-        judges = [
-            FoldScorer(
-                x,
-                y,
-                fold,
-                inputs.classes,
-                inputs.labels,
-                scorer=scorer,
-                accuracy=self.scoring is None or self.scoring == "accuracy",
-                with_train=self.return_train_score,
-                error_score=self.error_score,
-            ).judge
-            for fold in folds
-        ]
+        judges = [self._judge(x, y, fold, inputs, scorer) for fold in folds]
         begin = time.perf_counter()
         if self.engine is None and effective_n_jobs(self.n_jobs) == 1:
-            scores = self._in_process(plan, data, judges)
+            found = share_in_process(plan, data, judges, self.builder)
         else:
-            scores = self._elsewhere(plan, data, judges)
-        seconds = (time.perf_counter() - begin) / max(1, len(scores))
+            processes = in_processes(self.n_jobs, self.pre_dispatch)
+            run = processes if self.engine is None else self.engine.run
+            found = share_elsewhere(plan, data, judges, self.builder, run)
+        self.builder_, self.builder_reason_ = found.builder, found.reason
+        seconds = (time.perf_counter() - begin) / max(1, len(found.scores))
         return {
             (trial, fold): {
                 **score,
@@ -245,53 +227,21 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
                 "fit_time": seconds,
                 "score_time": 0.0,
             }
-            for (trial, fold), score in scores.items()
+            for (trial, fold), score in found.scores.items()
         }
 
-    def _in_process(self, plan: Plan, data: ForestData, judges: Sequence[Any]) -> Scores:
-        builder = ForestBuilder(data, self.builder)
-        self.builder_, self.builder_reason_ = builder.name, builder.reason
-        scores: Scores = {}
-        for fold, (part, (train, rows)) in enumerate(zip(plan.folds, data.folds, strict=True)):
-            found = {}
-            for number, group in enumerate(part.groups):
-                tally = GroupTally(group, len(rows), data.n_classes, judges[fold])
-                for tree in range(group.n_trees):
-                    votes = tree_votes(builder, group, train, rows, tree)
-                    for variant, size, score in tally.add_tree(votes):
-                        found[number, variant, size] = score
-            scores.update({(t, fold): found[place] for t, place in part.places.items()})
-        return scores
-
-    def _elsewhere(self, plan: Plan, data: ForestData, judges: Sequence[Any]) -> Scores:
-        with tempfile.TemporaryDirectory(prefix="exact-forest-") as folder:
-            name = write_data(Path(folder), data)
-            work = ExactWork(
-                plan,
-                data,
-                folder,
-                name,
-                builder=self.builder,
-                judge=lambda fold: judges[fold],
-            )
-            scores: Scores = {}
-            for unit_id, value in self._run(work.units):
-                self.builder_ = value["builder"]
-                self.builder_reason_ = value["reason"]
-                for done in work.accept(unit_id, value):
-                    for fold, score in enumerate(done.scores):
-                        scores[done.trial, fold] = score
-        return scores
-
-    def _run(self, units: Sequence[Unit]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        if self.engine is not None:
-            yield from self.engine.run(units)
-            return
-        jobs = Parallel(
-            n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch, return_as="generator"
-        )(delayed(grow_unit)(**unit.arguments) for unit in units)
-        for unit, value in zip(units, jobs, strict=True):
-            yield unit.unit_id, value
+    def _judge(self, x: Any, y: Any, fold: Fold, inputs: Inputs, scorer: Any) -> Judge:
+        return FoldScorer(
+            x,
+            y,
+            fold,
+            inputs.classes,
+            inputs.labels,
+            scorer=scorer,
+            accuracy=self.scoring is None or self.scoring == "accuracy",
+            with_train=self.return_train_score,
+            error_score=self.error_score,
+        ).judge
 
     def _plain(
         self,

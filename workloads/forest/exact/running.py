@@ -1,0 +1,77 @@
+"""The shared part of a search: in this process, or as units somewhere else."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from joblib import Parallel, delayed
+
+from workloads.engines import Unit
+from workloads.forest.exact.builders import ForestBuilder
+from workloads.forest.exact.plan import Plan
+from workloads.forest.exact.sharing import ForestData, write_data
+from workloads.forest.exact.tallies import GroupTally, Judge
+from workloads.forest.exact.units import grow_unit
+from workloads.forest.exact.votes import tree_votes
+from workloads.forest.exact.work import ExactWork
+
+Run = Callable[[Sequence[Unit]], Iterator[tuple[str, Mapping[str, Any]]]]
+
+
+@dataclass
+class Shared:
+    """Scores by trial and fold, and which builder grew the trees and why."""
+
+    builder: str = ""
+    reason: str = ""
+    scores: dict[tuple[int, int], Any] = field(default_factory=dict)
+
+
+def share_in_process(
+    plan: Plan, data: ForestData, judges: Sequence[Judge], choice: str
+) -> Shared:
+    """Grow every tree here, one after the other; nothing but the tree in hand is kept."""
+    builder = ForestBuilder(data, choice)
+    shared = Shared(builder.name, builder.reason)
+    for fold, (part, (train, rows)) in enumerate(zip(plan.folds, data.folds, strict=True)):
+        found = {}
+        for number, group in enumerate(part.groups):
+            tally = GroupTally(group, len(rows), data.n_classes, judges[fold])
+            for tree in range(group.n_trees):
+                votes = tree_votes(builder, group, train, rows, tree)
+                for variant, size, score in tally.add_tree(votes):
+                    found[number, variant, size] = score
+        shared.scores.update({(t, fold): found[place] for t, place in part.places.items()})
+    return shared
+
+
+def share_elsewhere(
+    plan: Plan, data: ForestData, judges: Sequence[Judge], choice: str, run: Run
+) -> Shared:
+    """Hand out units over one data file in a temporary folder, and commit what comes back."""
+    shared = Shared()
+    with tempfile.TemporaryDirectory(prefix="exact-forest-") as folder:
+        name = write_data(Path(folder), data)
+        work = ExactWork(
+            plan, data, folder, name, builder=choice, judge=lambda fold: judges[fold]
+        )
+        for unit_id, value in run(work.units):
+            shared.builder, shared.reason = value["builder"], value["reason"]
+            for done in work.accept(unit_id, value):
+                for fold, score in enumerate(done.scores):
+                    shared.scores[done.trial, fold] = score
+    return shared
+
+
+def in_processes(n_jobs: int | None, pre_dispatch: Any) -> Run:
+    """Return what does units in joblib's processes, a few in advance, in order."""
+
+    def run(units: Sequence[Unit]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        jobs = Parallel(n_jobs=n_jobs, pre_dispatch=pre_dispatch, return_as="generator")
+        values = jobs(delayed(grow_unit)(**unit.arguments) for unit in units)
+        for unit, value in zip(units, values, strict=True):
+            yield unit.unit_id, value
+
+    return run
