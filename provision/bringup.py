@@ -9,7 +9,7 @@ from pathlib import Path
 
 from contracts import endpoint as endpoints
 from contracts.endpoint import Endpoint
-from contracts.errors import TandemError
+from contracts.errors import PARTIAL, REFUSED, TandemError
 from contracts.files import single_writer
 from contracts.inventory import Inventory
 from contracts.progress import Tell, step, tell_nobody
@@ -81,8 +81,7 @@ def start(request: Request, tell: Tell = tell_nobody, links: Links | None = None
             steps.start_everything(context)
         if not all(work.nothing for work in context.todo.values()):
             endpoint_path(request.state).unlink(missing_ok=True)
-            for each in STEPS[4:]:
-                each(context)
+            _carry_out(context)
         found = _endpoint(context, request.engine or "")
         if context.changed or not endpoint_path(request.state).exists():
             endpoints.dump(found, endpoint_path(request.state))
@@ -166,12 +165,23 @@ def _context(request: Request, tell: Tell, links: Links) -> Context:
     )
 
 
+def _carry_out(context: Context) -> None:
+    """Do what was decided; an engine that lets strangers in is ended again."""
+    for each in STEPS[4:]:
+        try:
+            each(context)
+        except TandemError as error:
+            if each is steps.prove and error.exit_code == REFUSED:
+                steps.end_unsafe(context)
+            raise
+
+
 def _proved(context: Context) -> bool:
     """Say whether a cluster that looks as wanted proves to be so."""
     try:
         steps.prove(context)
-    except Exception as error:
-        if not steps.failed(error):
+    except TandemError as error:
+        if error.exit_code == PARTIAL:
             raise
         context.notes.append(f"started anew, because: {str(error).splitlines()[0]}")
         return False

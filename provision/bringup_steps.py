@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-from contracts.errors import PartialError, TandemError
+from contracts.errors import PartialError
 from contracts.progress import Event, step
 from provision import credentials, identity, plan, preflight, python_env
 from provision.bringup_context import Context
@@ -213,6 +213,12 @@ def prove(context: Context) -> None:
     context.each("probing", list(tasks), probe, PROBE_SECONDS + 2 * _MARGIN)
 
 
+def end_unsafe(context: Context) -> None:
+    """End the engine on every member: it let a stranger in, and must not stay open."""
+    context.todo = {name: plan.NodeWork(stop=(context.engine.NAME,)) for name in context.wanted}
+    make_ready(context)
+
+
 def start_everything(context: Context) -> None:
     """Plan a start on every member, whatever its records say."""
     context.todo = {
@@ -290,8 +296,3 @@ def _prepare_request(context: Context, name: str) -> dict[str, object]:
         "owner": identity.owner_of(context.request.inventory, node) if takes_part else None,
         "monitor": monitor,
     }
-
-
-def failed(error: Exception) -> bool:
-    """Say whether a proof failed in a way that a restart of the engine can mend."""
-    return isinstance(error, TandemError) and not isinstance(error, ConnectionError)

@@ -134,4 +134,4 @@ def _in_one_paragraph(name: str, error: Exception) -> str:
         words = " ".join(part for part in (error.problem, error.cause) if part)
     else:
         words = f"{type(error).__name__}: {error}"
-    return f"{name}: {words}"
+    return words if words.startswith(f"{name}: ") else f"{name}: {words}"

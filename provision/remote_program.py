@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts.errors import DEADLINE_PASSED, FAILED, TandemError
+from contracts.errors import DEADLINE_PASSED, FAILED, REFUSED, TandemError
 from provision import node
 from provision.command import Command, Quote
 from provision.connection import Connection
@@ -170,5 +170,5 @@ def _failure(connection: Connection, record: Any) -> NodeFailure:
         cause=cause or None,
         next_step=step or f"look at the node: fab cluster.logs --node {connection.node_name}",
     )
-    error.exit_code = {"deadline": DEADLINE_PASSED}.get(kind, FAILED)
+    error.exit_code = {"deadline": DEADLINE_PASSED, "refused": REFUSED}.get(kind, FAILED)
     return error

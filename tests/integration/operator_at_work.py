@@ -21,6 +21,8 @@ from provision.links import Links
 from provision.status import ClusterStatus, status
 from tests.command_line import Answered, fab
 
+NAMES = ["node-1", "node-2", "node-3"]
+
 
 @dataclass
 class Operator:
@@ -51,6 +53,10 @@ class Operator:
     def fab(self, *arguments: str, **environment: str) -> Answered:
         """Run a verb as a user types it."""
         return fab(*arguments, state=self.state, **environment)
+
+    def address(self, name: str) -> str:
+        """Return a node's address in the cluster's network."""
+        return self.inventory.node(name).private_ip
 
     def run(self, name: str, *words: str) -> str:
         """Run a program on a node and return what it wrote."""
@@ -119,3 +125,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def changed(inventory: Inventory, name: str, **changes):
+    """Return the nodes of an inventory, one of them changed."""
+    return tuple(
+        dataclasses.replace(node, **changes) if node.name == name else node
+        for node in inventory.nodes
+    )
