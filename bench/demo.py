@@ -41,7 +41,7 @@ def main() -> None:
 def _forget_images() -> None:
     """Remove the node images, so that they are built again; machines in use keep theirs."""
     found = subprocess.run(
-        ["docker", "images", "--quiet", "--filter", "reference=tandem-*"],
+        ["docker", "images", "--quiet", "--filter", "label=tandem.image"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     for image in found.stdout.split():

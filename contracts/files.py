@@ -19,7 +19,7 @@ def state_folder() -> Path:
 
     It is `.tandem` in the working folder, or what the variable TANDEM_STATE names.
     """
-    return Path(os.environ.get("TANDEM_STATE", ".tandem")).absolute()
+    return Path(os.environ.get("TANDEM_STATE") or ".tandem").absolute()
 
 
 def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:

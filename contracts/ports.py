@@ -36,7 +36,6 @@ RAY_AGENT_GRPC = _port("ray-agent-grpc", 6383, Audience.MEMBERS, "Ray: dashboard
 RAY_METRICS = _port("ray-metrics", 6384, Audience.MEMBERS, "Ray: metrics")
 RAY_AGENT_HTTP = _port("ray-agent-http", 52365, Audience.MEMBERS, "Ray: agent over HTTP")
 RAY_WORKERS = _port("ray-workers", 20000, Audience.MEMBERS, "Ray: task processes", 20099)
-RAY_CLIENT = _port("ray-client", 10001, Audience.MEMBERS, "Ray head: client server")
 RAY_DASHBOARD = _port("ray-dashboard", 8265, Audience.LOOPBACK, "Ray head: dashboard")
 DASK_SCHEDULER = _port("dask-scheduler", 8786, Audience.MEMBERS, "Dask head: scheduler")
 DASK_DASHBOARD = _port("dask-dashboard", 8787, Audience.LOOPBACK, "Dask head: dashboard")
@@ -52,7 +51,6 @@ PORTS: tuple[Port, ...] = (
     RAY_METRICS,
     RAY_AGENT_HTTP,
     RAY_WORKERS,
-    RAY_CLIENT,
     RAY_DASHBOARD,
     DASK_SCHEDULER,
     DASK_DASHBOARD,

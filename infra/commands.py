@@ -1,5 +1,6 @@
 """Programs of this computer that set-up calls: a deadline, their words, and their output."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -83,5 +84,6 @@ def _expire(process: "subprocess.Popen[str]", expired: threading.Event) -> None:
 
 
 def _kill(process: "subprocess.Popen[str]") -> None:
-    if process.poll() is None:
+    # The program may be gone and a child of it still hold the pipe that is being read.
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -10,7 +10,7 @@ import docker
 import docker.errors
 import docker.types
 
-from contracts.errors import DeadlineError
+from contracts.errors import DeadlineError, TandemError
 from infra.docker_engine import refusal
 from infra.local_network import (
     CLUSTER,
@@ -28,6 +28,7 @@ NODE, HOST_KEY, USER_KEY = "tandem.node", "tandem.host-key", "tandem.user-key"
 _CPU_PERIOD = 100_000
 _KEY_FOLDER = "/etc/ssh/machine"
 _SSH_SECONDS = 60.0
+_REMOVAL_SECONDS = 60.0
 
 
 def observe(client: docker.DockerClient, cluster_id: str) -> Observed:
@@ -142,6 +143,25 @@ def remove_machine(client: docker.DockerClient, container: str) -> None:
     except docker.errors.APIError as error:
         if "already in progress" not in str(error):
             raise refusal(f"{container} could not be removed", error) from error
+        _wait_until_gone(client, container)
+
+
+def _wait_until_gone(client: docker.DockerClient, container: str) -> None:
+    """Wait for a removal that somebody else began: its network cannot go before it."""
+    end = time.monotonic() + _REMOVAL_SECONDS
+    while time.monotonic() < end:
+        try:
+            client.api.inspect_container(container)
+        except docker.errors.NotFound:
+            return
+        time.sleep(0.1)
+    raise DeadlineError(
+        waited_for="its removal, which was already under way",
+        whom=container,
+        seconds=_REMOVAL_SECONDS,
+        last_state="still there",
+        next_step=f"docker rm --force {container}",
+    )
 
 
 def wait_for_ssh(client: docker.DockerClient, container: str) -> None:
@@ -159,21 +179,28 @@ def wait_for_ssh(client: docker.DockerClient, container: str) -> None:
     while time.monotonic() < end:
         machine = _machine(client.containers.get(container))
         if machine.state != "running":
-            last = f"container {machine.state}"
-            break
+            raise TandemError(
+                f"{container} ended as soon as it was started.",
+                cause=f"It is {machine.state}; its log ends: {_log_end(client, container)}",
+                next_step=f"docker logs {container}",
+            )
         if machine.ssh_port:
             last = _greeting(machine.ssh_port)
             if last.startswith("SSH-2.0"):
                 return
         time.sleep(0.05)
-    log = client.api.logs(container, tail=5).decode(errors="replace").strip()
     raise DeadlineError(
         waited_for="sshd to greet",
         whom=container,
         seconds=_SSH_SECONDS,
-        last_state=f"{last}; log: {log[-300:] or 'empty'}",
+        last_state=f"{last}; log: {_log_end(client, container)}",
         next_step=f"docker logs {container}",
     )
+
+
+def _log_end(client: docker.DockerClient, container: str) -> str:
+    log = client.api.logs(container, tail=5).decode(errors="replace").strip()
+    return log[-300:] or "empty"
 
 
 def _greeting(port: int) -> str:

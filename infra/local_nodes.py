@@ -9,6 +9,7 @@ from pathlib import Path
 
 import docker
 
+from contracts import endpoint as endpoints
 from contracts import inventory as inventories
 from contracts.errors import InvalidDocument, RefusedError, TandemError, UsageError
 from contracts.files import single_writer
@@ -92,7 +93,7 @@ def removable(cluster_id: str, door: Door, state: Path) -> tuple[str, ...]:
 
 
 def down(cluster_id: str, door: Door, state: Path, tell: Tell = tell_nobody) -> tuple[str, ...]:
-    """Remove all machines of a cluster, half-made ones too, its network and its keys.
+    """Remove all machines of a cluster, half-made ones too, its network, keys and credentials.
 
     Returns the names of the containers and networks that were removed; nothing else is
     touched.
@@ -123,7 +124,18 @@ def down(cluster_id: str, door: Door, state: Path, tell: Tell = tell_nobody) -> 
             known = _known_inventory(state / "inventory.json")
             if known and (known.provider, known.cluster_id) == ("local", cluster_id):
                 (state / "inventory.json").unlink()
+        _forget_cluster(state, cluster_id)
     return _names(found)
+
+
+def _forget_cluster(state: Path, cluster_id: str) -> None:
+    """Remove what describes a cluster on machines that are gone: endpoint, credentials."""
+    with contextlib.suppress(UsageError):
+        if endpoints.load(state / "endpoint.json").cluster_id == cluster_id:
+            (state / "endpoint.json").unlink()
+    credentials = state / "credentials" / cluster_id
+    if credentials.exists():
+        shutil.rmtree(credentials)
 
 
 def _names(found: Observed) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import docker
 import docker.errors
 
-from contracts.errors import DeadlineError, TandemError, UsageError
+from contracts.errors import DeadlineError, RefusedError, TandemError, UsageError
 from contracts.progress import Event, Tell, step
 from infra import base_image, docker_engine
 
@@ -113,6 +113,13 @@ def build_files(lock: Path) -> dict[str, bytes]:
 
 def _arguments(base: str, lock: Path) -> dict[str, str]:
     settings = {name: os.environ[name] for name in _INDEX_SETTINGS if os.environ.get(name)}
+    for name, address in settings.items():
+        if "@" in address:
+            raise RefusedError(
+                f"{name} holds a password, and an image keeps what it was built with.",
+                next_step=f"set {name} without user and password, and let the mirror know this "
+                "machine by other means; then fab setup.run",
+            )
     return {
         "BASE": base,
         "PACKAGES": " ".join(base_image.PACKAGES),

@@ -1,6 +1,6 @@
 """How the engines are set so that work survives, the same on nodes and in the driver.
 
-The values are in docs/principles.md with what each was paid for.
+What each value was paid for stands beside it.
 """
 
 import math

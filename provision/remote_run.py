@@ -104,13 +104,6 @@ def stop(links: Links, head: str, folder: str) -> bool:
     return bool(answer["ended"])
 
 
-def driver_log(links: Links, head: str, folder: str, *, most: int = 20_000) -> bytes:
-    """Return the end of what a driver wrote beside its results."""
-    link = links[head]
-    path = f".tandem/runs/{_checked(folder)}/driver.log"
-    return (link.get(path, limit=1 << 22) or b"")[-most:]
-
-
 def timeline(
     links: Links, nodes: Sequence[str], since_seconds: float
 ) -> dict[str, dict[str, list[float]]]:

@@ -112,16 +112,20 @@ def logs(
             node_logs.follow(links, names, count, _print_log)
             return Answer({}, "")
         found = node_logs.last(links, names, count)
-    for name, files in found.done.items():
-        for file, rows in files.items():
-            for row in rows:
-                _print_log(name, file, row)
+    text = "\n".join(
+        _log_line(name, file, row)
+        for name, files in found.done.items()
+        for file, rows in files.items()
+        for row in rows
+    )
     document = {
         "nodes": found.done,
         "failed": {name: str(error) for name, error in found.failed.items()},
     }
-    found.values()
-    return Answer(document, "")
+    if found.failed:
+        _say(text)
+        found.values()
+    return Answer(document, text)
 
 
 @verb(
@@ -246,8 +250,12 @@ def _share(used: int | None, total: int | None) -> str:
     return f"{used / MIB:.0f} / {total / MIB:.0f}" if total else f"{used / MIB:.0f}"
 
 
+def _log_line(name: str, file: str, row: str) -> str:
+    return f"{name} {file}: {row}"
+
+
 def _print_log(name: str, file: str, row: str) -> None:
-    print(f"{name} {file}: {row}", file=sys.stderr, flush=True)
+    print(_log_line(name, file, row), flush=True)
 
 
 def _say(text: str) -> None:

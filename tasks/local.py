@@ -1,15 +1,10 @@
 """`fab local.*`: machines on this computer, as containers with sshd."""
 
-import shutil
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from invoke.collection import Collection
 from invoke.context import Context
 
-from contracts import endpoint as endpoints
-from contracts.errors import UsageError
 from contracts.files import state_folder
 from contracts.inventory import Inventory
 from infra import local_nodes
@@ -78,7 +73,6 @@ def down(context: Context, name: str = "local", dry_run: bool = False) -> Answer
         words = f"Would remove {', '.join(names)}." if names else "Nothing to remove."
         return Answer({"would_remove": list(names)}, words)
     removed = local_nodes.down(name, "fab", state, Progress())
-    _forget_cluster(state, name)
     words = f"Removed {', '.join(removed)}." if removed else "Nothing to remove."
     return Answer({"removed": list(removed)}, words)
 
@@ -142,16 +136,6 @@ def _up_text(plan: Plan, inventory: Inventory) -> str:
     nothing = f"Nothing to change: {count} machine{'s' if count > 1 else ''} as asked."
     done = _plan_text(plan, "Done: ", nothing)
     return f"{done}\nNext: fab cluster.start --nodes {count} --engine ray"
-
-
-def _forget_cluster(state: Path, name: str) -> None:
-    """Remove what describes a cluster on machines that are gone: endpoint, credentials."""
-    with suppress(UsageError):
-        if endpoints.load(state / "endpoint.json").cluster_id == name:
-            (state / "endpoint.json").unlink()
-    credentials = state / "credentials" / name
-    if credentials.exists():
-        shutil.rmtree(credentials)
 
 
 collection = Collection("local", up, down, status)

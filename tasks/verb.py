@@ -1,5 +1,6 @@
 """What every verb has in common: `--json`, exit codes, and errors in plain words."""
 
+import errno
 import functools
 import inspect
 import json as json_format
@@ -17,6 +18,8 @@ from invoke.tasks import task
 
 from contracts.errors import DONE, FAILED, INTERRUPTED, TandemError, UsageError
 from contracts.files import state_folder
+
+_DISK_TROUBLE = {"ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR"}
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,18 @@ def _run(
     except TandemError as error:
         return _fail(str(error), error.as_json(), error.exit_code, json)
     except KeyboardInterrupt:
-        words = "Interrupted."
+        words = "Interrupted. What is done is kept.\nNext: the same command goes on from there"
         return _fail(words, {"error": "Interrupted", "problem": words}, INTERRUPTED, json)
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0)
+        if name not in _DISK_TROUBLE or not error.filename:
+            return _defect(error, json)
+        trouble = TandemError(
+            f"{error.filename} cannot be used: {error.strerror}.",
+            next_step="make room or mend the permissions there, then the same command again; "
+            "TANDEM_STATE names another state folder",
+        )
+        return _fail(str(trouble), trouble.as_json(), trouble.exit_code, json)
     except Exit:
         raise
     except Exception as error:
@@ -116,13 +129,14 @@ def _fail(words: str, document: Mapping[str, Any], code: int, json: bool) -> int
 
 
 def _defect(error: Exception, json: bool) -> int:
-    folder = state_folder() / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / f"defect-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-    log.write_text("".join(traceback.format_exception(error)))
-    words = (
-        f"Tandem met an error it did not expect: {type(error).__name__}: {error}\n"
-        f"The details are in {log}"
-    )
+    details = "".join(traceback.format_exception(error))
+    log = state_folder() / "logs" / f"defect-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(details)
+        where = f"The details are in {log}"
+    except OSError:
+        where = details
+    words = f"Tandem met an error it did not expect: {type(error).__name__}: {error}\n{where}"
     document = {"error": type(error).__name__, "problem": str(error), "log": str(log)}
     return _fail(words, document, FAILED, json)

@@ -15,6 +15,8 @@ PATTERNS = (
     "ray/session_latest/logs/gcs_server.err",
     "ray/session_latest/logs/raylet.out",
     "ray/session_latest/logs/raylet.err",
+    "ray/session_latest/logs/dashboard.out",
+    "ray/session_latest/logs/dashboard.err",
     "runs/*/driver.log",
 )
 RUNS_SHOWN = 1

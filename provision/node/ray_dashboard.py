@@ -63,7 +63,7 @@ def _start(request: dict[str, Any], channel: Channel) -> None:
     except Exception as error:
         records.stop(home, NAME, grace=0.5)
         raise Failure(
-            f"Ray's dashboard did not start: {error}", next_step="fab cluster.logs --node head"
+            f"Ray's dashboard did not start: {error}", next_step="fab cluster.logs"
         ) from error
     records.add(record, "dashboard", process.process.pid)
     record["state"] = "ready"

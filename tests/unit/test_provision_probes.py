@@ -10,14 +10,13 @@ import stat
 import threading
 from concurrent import futures
 
+import grpc
 import pytest
 
-grpc = pytest.importorskip("grpc")
-
-from provision import credentials, engine_settings  # noqa: E402
-from provision.node import dask_probe, ray_probe, ray_start, ray_wire, tls_probe  # noqa: E402
-from provision.node.program import Failure  # noqa: E402
-from tests.unit.provision_examples import inventory, node  # noqa: E402
+from provision import credentials, engine_settings
+from provision.node import dask_probe, ray_probe, ray_start, ray_wire, tls_probe
+from provision.node.program import Failure
+from tests.unit.provision_examples import inventory, node
 
 TOKEN = "right"
 

@@ -86,6 +86,23 @@ def test_a_defect_of_ours_goes_to_a_log_and_says_where(tmp_path, monkeypatch, ca
     assert "Traceback" in log.read_text()
 
 
+def test_trouble_with_a_file_names_it_and_what_to_do(capsys):
+    with pytest.raises(Exit) as caught:
+        failing(PermissionError(13, "Permission denied", "/keys/id"))(Context())
+    assert caught.value.code == 1
+    words = capsys.readouterr().err
+    assert "/keys/id cannot be used: Permission denied." in words
+    assert "Next: make room or mend the permissions" in words
+
+
+def test_a_defect_is_told_even_where_no_log_can_be_written(monkeypatch, capsys):
+    monkeypatch.setenv("TANDEM_STATE", "/proc/nowhere")
+    with pytest.raises(Exit) as caught:
+        failing(ZeroDivisionError("oh"))(Context())
+    assert caught.value.code == 1
+    assert "ZeroDivisionError: oh" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "abc", "", "1e3"])
 def test_what_is_no_whole_number_is_refused_by_name(text):
     with pytest.raises(UsageError, match="--nodes must be a whole number from 1"):
