@@ -1,6 +1,7 @@
 """From machines to a running cluster, and back: desired minus actual, in one visible list."""
 
 import contextlib
+import dataclasses
 import datetime
 import time
 from collections.abc import Callable
@@ -83,7 +84,7 @@ def start(request: Request, tell: Tell = tell_nobody, links: Links | None = None
             endpoint_path(request.state).unlink(missing_ok=True)
             _carry_out(context)
         found = _endpoint(context, request.engine or "")
-        if context.changed or not endpoint_path(request.state).exists():
+        if context.changed or not _describes(known_endpoint(request.state), found):
             endpoints.dump(found, endpoint_path(request.state))
         return _started(context, found, begin)
 
@@ -113,7 +114,9 @@ def stop(
     """
     with _one_at_a_time(state), _links(inventory, links) as open_links:
         names = [node.name for node in inventory.nodes]
-        endpoint_path(state).unlink(missing_ok=True)
+        known = known_endpoint(state)
+        if known is None or known.cluster_id == inventory.cluster_id:
+            endpoint_path(state).unlink(missing_ok=True)
         outcomes = open_links.open(names, tell)
         ended: list[str] = []
 
@@ -149,6 +152,14 @@ def known_endpoint(state: Path) -> Endpoint | None:
         return endpoints.load(endpoint_path(state))
     except TandemError:
         return None
+
+
+def _describes(known: Endpoint | None, found: Endpoint) -> bool:
+    """Return whether what is written is what runs, whenever and however fast it came up."""
+    if known is None:
+        return False
+    now = dataclasses.replace(known, started_at=found.started_at, phases=found.phases)
+    return now == found
 
 
 def _context(request: Request, tell: Tell, links: Links) -> Context:
