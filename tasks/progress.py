@@ -25,7 +25,7 @@ class Progress:
     stream : TextIO, optional
         Where to print; standard error by default.
     least_seconds : float
-        Steps that took less are not printed, unless they failed.
+        Steps that took less are not printed, unless they failed or have something to say.
     """
 
     def __init__(self, *, stream: TextIO | None = None, least_seconds: float = 0.0) -> None:
@@ -53,7 +53,8 @@ class Progress:
             self._running.pop(key, None)
             self._since.pop(key, None)
             self._told.pop(key, None)
-            if event.state != "done" or event.seconds >= self._least_seconds:
+            quick = event.state == "done" and event.seconds < self._least_seconds
+            if not quick or event.detail:
                 self._print(event, now)
             self._show_running()
 

@@ -36,8 +36,9 @@ def test_quick_steps_can_be_left_out_and_failures_cannot():
     tell(Event("node-1", "connect", "done", 0.4))
     assert out.getvalue() == ""
     tell(Event("node-1", "connect", "failed", 0.4, "refused"))
+    tell(Event("sweep", "results", "done", detail="kept in another folder"))
     tell(Event("node-1", "join", "done", 4.0))
-    assert len(out.getvalue().splitlines()) == 2
+    assert len(out.getvalue().splitlines()) == 3
 
 
 def test_a_step_that_goes_on_is_told_again(monkeypatch):
