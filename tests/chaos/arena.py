@@ -278,7 +278,9 @@ class Run:
         """Wait until the driver wrote its last line and is gone; return the seconds it took."""
         begin = time.monotonic()
         wait_until(self._ended, seconds, "the run to end", self.log)
-        return time.monotonic() - begin
+        took = time.monotonic() - begin
+        print(f"{self._at.engine}: the run ended {took:.0f} s later")
+        return took
 
     def _ended(self) -> bool:
         last = self.records()[-1:]

@@ -18,7 +18,7 @@ def check(run: Run) -> None:
         assert faults(run.spec, mutant) != [], f"the checker does not see {name}"
 
 
-def busy_run(broken: Arena, which: str, trials: int = 36) -> Run:
+def busy_run(broken: Arena, which: str, trials: int = 60) -> Run:
     """Start a run of good trials and wait until each node has begun some of them."""
     broken.start(which)
     run = broken.launch(broken.spec([GOOD] * trials))
@@ -65,7 +65,7 @@ def test_a_driver_killed_and_started_again_repeats_nothing(broken: Arena, which:
     broken.kill(broken.head, pid)
     kept = run.text()
     done = [record["parameters"]["number"] for record in run.records("trial")]
-    assert 0 < len(done) < 36
+    assert 0 < len(done) < 60
     run.start()
     run.wait_for_end(120)
     assert run.text().startswith(kept)
@@ -88,7 +88,7 @@ def test_a_machine_that_loses_power_costs_one_unit(broken: Arena, which: str):
 
 
 def test_a_worker_process_killed_costs_one_unit(broken: Arena, which: str):
-    run = busy_run(broken, which)
+    run = busy_run(broken, which, trials=100 if which == "ray" else 60)
     victim = broken.workers[0]
     if which == "ray":
         (pid,) = broken.pids(victim, "ray::_SlotActor")
@@ -99,10 +99,10 @@ def test_a_worker_process_killed_costs_one_unit(broken: Arena, which: str):
     run.wait_for_end(120)
     check(run)
     assert deaths(run) == {victim}
-    if which == "ray":  # its node lives, so another actor took the slot
-        assert broken.pids(victim, "raylet")
-        last = [one["nodes"] for one in run.records("trial")[-9:]]
-        assert [victim] in last
+    if which == "ray":  # its node lives, so another actor takes the slot
+        records = run.records()
+        death = next(i for i, one in enumerate(records) if one["kind"] == "death")
+        assert [victim] in [one.get("nodes") for one in records[death:]]
 
 
 def test_a_worker_cut_from_the_network_does_not_hold_the_run_up(broken: Arena, which: str):
