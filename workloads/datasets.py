@@ -175,7 +175,10 @@ def _source(dataset: str, rows: int, downloads: Path | None) -> Block:
     if dataset == COVTYPE:
         return _fetch_covtype(downloads)
     if dataset in BUNDLED:
-        return _load_bundled(dataset)
+        from sklearn import datasets as bundled
+
+        loaded: Block = getattr(bundled, f"load_{dataset}")(return_X_y=True)
+        return loaded
     raise UsageError(
         f"There is no data set {dataset!r}; there is: {', '.join(names())}.",
         next_step="name one of these as dataset",
@@ -188,13 +191,6 @@ def _choice(available: int, wanted: int) -> NDArray[np.int64]:
         return np.arange(available)
     drawn = np.argsort(synthetic_covtype.mix(np.arange(available, dtype=np.uint64)))
     return np.sort(drawn[:wanted])
-
-
-def _load_bundled(dataset: str) -> Block:
-    from sklearn import datasets as bundled
-
-    loaded: Block = getattr(bundled, f"load_{dataset}")(return_X_y=True)
-    return loaded
 
 
 def _covtype_checksum() -> str:
