@@ -41,6 +41,7 @@ class Measured:
     typed: list[float] = field(default_factory=list)
     inside: list[float] = field(default_factory=list)
     load: list[float] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
     phases: list[dict[str, dict[str, float]]] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
@@ -48,6 +49,7 @@ class Measured:
             "typed_to_done": spread(self.typed),
             "bring_up": spread(self.inside),
             "load": spread(self.load),
+            "things_changed": self.changed,
             "phases_of_last": self.phases[-1],
         }
 
@@ -88,6 +90,7 @@ def measure(made: Cluster, nodes: int, engine: str, from_nothing: bool, into: Me
     text = made.fab("cluster.start", "--nodes", str(nodes), "--engine", engine, "--json")
     into.typed.append(time.monotonic() - begin)
     answer = json.loads(text)
+    into.changed.append(len(answer["changed"]))
     into.inside.append(answer["seconds"])
     into.phases.append(answer["endpoint"]["phases"])
 

@@ -1,7 +1,6 @@
 """Local machines for a measurement, made and removed through the verbs that users type."""
 
 import contextlib
-import hashlib
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts import inventory
+from contracts.environment import lock_fingerprint
 from contracts.inventory import Inventory, Node
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +28,7 @@ class Cluster:
     def environment(self) -> str:
         """The path of the Python environment on the nodes."""
         lock = (ROOT / "requirements.lock").read_bytes()
-        return f"/opt/tandem/env/{hashlib.sha256(lock).hexdigest()[:16]}"
+        return f"/opt/tandem/env/{lock_fingerprint(lock)}"
 
     def fab(self, *words: str, folder: Path = ROOT) -> str:
         """Run a verb as a user would and return its standard output; raise if it fails."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import docker
 import docker.errors
 
+from contracts import environment
 from contracts.errors import DeadlineError, RefusedError, TandemError, UsageError
 from contracts.progress import Event, Tell, step
 from infra import base_image, docker_engine
@@ -21,13 +22,6 @@ REPOSITORY = "tandem-node"
 _RECIPE = Path(__file__).parent / "node_recipe"
 _AUTHORITIES = Path("/usr/local/share/ca-certificates")
 _BUILD_SECONDS = 1800.0
-# Mirrors that the operator's own uv uses; the lock itself names none.
-_INDEX_SETTINGS = (
-    "UV_DEFAULT_INDEX",
-    "UV_INDEX",
-    "UV_INDEX_URL",
-    "UV_EXTRA_INDEX_URL",
-)
 
 
 def lock_fingerprint(lock: Path) -> str:
@@ -36,7 +30,7 @@ def lock_fingerprint(lock: Path) -> str:
         raise UsageError(
             f"There is no lock file {lock}.", next_step="make lock, or git checkout it"
         )
-    return hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    return environment.lock_fingerprint(lock.read_bytes())
 
 
 def ensure(lock: Path, state: Path, tell: Tell) -> str:
@@ -112,7 +106,9 @@ def build_files(lock: Path) -> dict[str, bytes]:
 
 
 def _arguments(base: str, lock: Path) -> dict[str, str]:
-    settings = {name: os.environ[name] for name in _INDEX_SETTINGS if os.environ.get(name)}
+    settings = {
+        name: os.environ[name] for name in environment.INDEX_VARIABLES if os.environ.get(name)
+    }
     for name, address in settings.items():
         if "@" in address:
             raise RefusedError(

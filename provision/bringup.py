@@ -10,7 +10,7 @@ from pathlib import Path
 
 from contracts import endpoint as endpoints
 from contracts.endpoint import Endpoint
-from contracts.errors import PARTIAL, REFUSED, TandemError
+from contracts.errors import PARTIAL, REFUSED, RefusedError, TandemError
 from contracts.files import single_writer
 from contracts.inventory import Inventory
 from contracts.progress import Tell, step, tell_nobody
@@ -18,6 +18,7 @@ from provision import bringup_steps as steps
 from provision import code_bundle, credentials, engine_settings, identity, lock
 from provision.bringup_context import Context, Request, members_of
 from provision.links import Links
+from provision.node_requests import STOP_GRACE
 from provision.parallel import on_each
 from provision.remote_program import Program, call
 
@@ -83,6 +84,7 @@ def start(request: Request, tell: Tell = tell_nobody, links: Links | None = None
         if not all(work.nothing for work in context.todo.values()):
             endpoint_path(request.state).unlink(missing_ok=True)
             _carry_out(context)
+        steps.claim(context)
         found = _endpoint(context, request.engine or "")
         if context.changed or not _describes(known_endpoint(request.state), found):
             endpoints.dump(found, endpoint_path(request.state))
@@ -122,14 +124,12 @@ def stop(
 
         def release(name: str) -> None:
             owner = identity.read_owner(open_links[name])
-            if owner is None:
-                return
             identity.check_owner(inventory, inventory.node(name), owner)
             with step(tell, name, "stop"):
                 words = call(
                     open_links[name],
                     RELEASE,
-                    {"grace": steps.STOP_GRACE},
+                    {"grace": STOP_GRACE},
                     timeout=RELEASE_SECONDS,
                 )
             ended.extend(f"{name}: {one} stopped" for one in words)
@@ -183,8 +183,19 @@ def _carry_out(context: Context) -> None:
             each(context)
         except TandemError as error:
             if each is steps.prove and error.exit_code == REFUSED:
-                steps.end_unsafe(context)
+                _end_unsafe(context, error)
             raise
+
+
+def _end_unsafe(context: Context, refusal: TandemError) -> None:
+    try:
+        steps.end_unsafe(context)
+    except TandemError as error:
+        raise RefusedError(
+            f"{refusal.problem} It should be ended for that, and some of it may still run.",
+            cause=str(error),
+            next_step="fab cluster.stop, until it says that all is stopped",
+        ) from refusal
 
 
 def _proved(context: Context) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from contracts import endpoint as endpoints
 from contracts.errors import UsageError
@@ -53,6 +53,7 @@ class Context:
     members: tuple[Node, ...]
     listener: Tell
     reached: list[str] = field(default_factory=list)
+    owners: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Facts] = field(default_factory=dict)
     plans: dict[str, EnvironmentPlan] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)

@@ -1,19 +1,19 @@
 """The steps of a bring-up, in the order in which `bringup.STEPS` lists them."""
 
 import dataclasses
-import hashlib
+import json
 import threading
 import time
 from collections.abc import Mapping
 
 from contracts.errors import PartialError
 from contracts.progress import Event, step
-from provision import credentials, identity, plan, preflight, python_env
+from provision import identity, node_requests, plan, preflight, python_env
 from provision.bringup_context import Context
 from provision.environment_plan import environment_plan, table
 from provision.facts import Facts, parse
 from provision.place import Place
-from provision.remote_program import NodeFailure, Program, call, source_digest
+from provision.remote_program import NodeFailure, Program, call
 
 CHECK = Program("check", needs=("environment", "records"))
 PREPARE = Program("prepare", needs=("records", "monitor"))
@@ -21,7 +21,6 @@ CHECK_SECONDS = 60.0
 PREPARE_SECONDS = 60.0
 START_SECONDS = 150.0
 PROBE_SECONDS = 60.0
-STOP_GRACE = 2.0
 _MARGIN = 15.0
 
 
@@ -44,6 +43,7 @@ def reach(context: Context) -> None:
         node = context.request.inventory.node(name)
         owner = identity.read_owner(context.links[name])
         identity.check_owner(context.request.inventory, node, owner)
+        context.owners[name] = owner
 
     context.each("identifying", reached, identify, CHECK_SECONDS)
     context.reached = reached
@@ -117,7 +117,7 @@ def decide(context: Context) -> None:
             code=f"{facts.home}/code/{context.bundle.fingerprint}",
             shared_memory=facts.shared_memory,
         )
-        context.wanted[node.name] = _wanted(context, node.name)
+        context.wanted[node.name] = node_requests.wanted(context, node.name)
     context.todo = plan.work(context.wanted, context.facts, context.head.name)
     plan.refuse_disturbance(context.todo, context.facts, context.head.name)
 
@@ -136,7 +136,12 @@ def make_ready(context: Context) -> None:
             if work.code:
                 wheel = f"{facts.home}/code/{context.bundle.fingerprint}.whl"
                 link.put(context.bundle.content, wheel, 0o600)
-            done = call(link, PREPARE, _prepare_request(context, name), timeout=PREPARE_SECONDS)
+            done = call(
+                link,
+                PREPARE,
+                node_requests.prepare_request(context, name),
+                timeout=PREPARE_SECONDS,
+            )
         context.changed += [f"{name}: {words}" for words in done]
         context.changed += [f"{name}: {file} brought" for file in work.put]
 
@@ -152,7 +157,7 @@ def start(context: Context) -> None:
         is_head = name == context.head.name
         words = "head" if is_head else "join"
         request = {
-            **_start_request(context, name),
+            **node_requests.start_request(context, name),
             "spec": context.wanted[name].spec,
             "seconds": START_SECONDS - _MARGIN,
         }
@@ -213,9 +218,20 @@ def prove(context: Context) -> None:
     context.each("probing", list(tasks), probe, PROBE_SECONDS + 2 * _MARGIN)
 
 
+def claim(context: Context) -> None:
+    """Tell members that needed nothing else of a newer inventory; older ones are then stale."""
+    inventory = context.request.inventory
+    for node in context.members:
+        owner = identity.owner_of(inventory, node)
+        if context.todo[node.name].nothing and context.owners[node.name] != owner:
+            path = f"{context.facts[node.name].home}/cluster.json"
+            context.links[node.name].put(json.dumps(owner).encode(), path, 0o600)
+
+
 def end_unsafe(context: Context) -> None:
     """End the engine on every member: it let a stranger in, and must not stay open."""
-    context.todo = {name: plan.NodeWork(stop=(context.engine.NAME,)) for name in context.wanted}
+    records = (context.engine.NAME, context.engine.NAME + plan.DASHBOARD)
+    context.todo = {name: plan.NodeWork(stop=records) for name in context.wanted}
     make_ready(context)
 
 
@@ -249,50 +265,3 @@ def _look(context: Context, name: str) -> Facts:
         else:
             clock = before
         return parse(name, answer, clock=clock)
-
-
-def _wanted(context: Context, name: str) -> plan.Wanted:
-    node = context.request.inventory.node(name)
-    monitor = f"{source_digest('monitor')}:{node.cpus:g}"
-    engine = context.request.engine
-    if engine is None:
-        return plan.Wanted(None, "", monitor, {})
-    own = credentials.Credentials(context.request.state, context.request.inventory)
-    context.secrets[name] = own.for_node(engine, node)
-    digests = {
-        file: hashlib.sha256(secret.reveal().encode()).hexdigest()
-        for file, secret in context.secrets[name].items()
-    }
-    spec = plan.spec_of(
-        {
-            **_start_request(context, name),
-            "lock": context.lock.fingerprint,
-            "starter": source_digest(context.engine.START.module),
-        },
-        digests,
-    )
-    return plan.Wanted(engine, spec, monitor, digests)
-
-
-def _start_request(context: Context, name: str) -> dict[str, object]:
-    node = context.request.inventory.node(name)
-    request: dict[str, object] = context.engine.start_request(
-        node, context.head, context.places[name]
-    )
-    return request
-
-
-def _prepare_request(context: Context, name: str) -> dict[str, object]:
-    work, node = context.todo[name], context.request.inventory.node(name)
-    takes_part = name in context.wanted
-    monitor = (
-        {"spec": context.wanted[name].monitor, "cpus": node.cpus} if work.monitor else None
-    )
-    return {
-        "home": context.facts[name].home,
-        "stop": list(work.stop),
-        "grace": STOP_GRACE,
-        "code": context.bundle.fingerprint if work.code else None,
-        "owner": identity.owner_of(context.request.inventory, node) if takes_part else None,
-        "monitor": monitor,
-    }

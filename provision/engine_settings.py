@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 
 from contracts import ports
+from contracts.environment import RAY_CLIENT
 from contracts.inventory import Node
 
 THREADS = {
@@ -15,20 +16,16 @@ THREADS = {
     "MKL_NUM_THREADS": "1",
 }
 RAY = {
-    "RAY_AUTH_MODE": "token",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    # Open calls to a node that was cut off fail after ten seconds instead of seven minutes.
-    "RAY_grpc_client_keepalive_time_ms": "5000",
-    "RAY_grpc_client_keepalive_timeout_ms": "5000",
+    **RAY_CLIENT,
     "RAY_health_check_initial_delay_ms": "5000",
     "RAY_health_check_period_ms": "3000",
     "RAY_health_check_timeout_ms": "3000",
     "RAY_health_check_failure_threshold": "3",
-    # Nodes leave a dead head after this many seconds.
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "15",
     # Metrics would be served to anyone; the monitor of this project has what is needed.
     "RAY_enable_metrics_collection": "false",
+    # It would end the newest worker when the machine runs short, whoever fills it; a unit has
+    # a process of its own here, and what that costs is told with the unit.
+    "RAY_memory_monitor_refresh_ms": "0",
 }
 DASK_DEATH_SECONDS = 60
 DASK = {

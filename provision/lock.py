@@ -1,6 +1,5 @@
 """The locked environment: its fingerprint, and what each package of it should be on a node."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from contracts.environment import lock_fingerprint
 from contracts.errors import UsageError
 
 SUPPORTED = ((3, 11), (3, 13))
@@ -48,7 +48,7 @@ def load(path: Path) -> Lock:
             f"The lock file {path} cannot be read: {error.strerror}.",
             next_step="run fab from the project's folder",
         ) from error
-    return Lock(path, content, hashlib.sha256(content).hexdigest()[:16])
+    return Lock(path, content, lock_fingerprint(content))
 
 
 def markers_of(*, python: str, system: str, machine: str, release: str) -> dict[str, str]:

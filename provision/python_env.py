@@ -9,6 +9,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+from contracts.environment import INDEX_VARIABLES
 from contracts.errors import TandemError
 from contracts.progress import Event, Tell
 from provision.connection import Connection
@@ -19,8 +20,6 @@ from provision.remote_program import NodeFailure, Program, call
 
 SYNC = Program("sync")
 SYNC_SECONDS = 1200.0
-# Where the operator's own uv looks for packages; a node that can, looks there too.
-INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
 
 
 @dataclass(frozen=True)

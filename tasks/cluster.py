@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json as json_format
 import os
 import shutil
 import sys
@@ -94,6 +95,7 @@ def status(context: Context, inventory: str = "") -> Answer:
         "lines": "how many lines of each file",
         "follow": "go on with what is written, until Ctrl-C",
         "inventory": INVENTORY,
+        "json": "print one JSON object; with --follow one for each line",
     }
 )
 def logs(
@@ -102,15 +104,18 @@ def logs(
     lines: str = "20",
     follow: bool = False,
     inventory: str = "",
+    json: bool = False,
 ) -> Answer:
     """Show the last lines that engines and runs wrote on the nodes."""
     machines = _inventory(inventory)
     names = [_node(machines, node)] if node else [one.name for one in machines.nodes]
     count = whole_number(lines, "--lines")
-    with Links(machines) as links, contextlib.suppress(KeyboardInterrupt):
-        if follow:
-            node_logs.follow(links, names, count, _print_log)
-            return Answer({}, "")
+    if follow:
+        tell = _print_log_as_json if json else _print_log
+        with Links(machines) as links, contextlib.suppress(KeyboardInterrupt):
+            node_logs.follow(links, names, count, tell)
+        return Answer({}, "")
+    with Links(machines) as links:
         found = node_logs.last(links, names, count)
     text = "\n".join(
         _log_line(name, file, row)
@@ -256,6 +261,11 @@ def _log_line(name: str, file: str, row: str) -> str:
 
 def _print_log(name: str, file: str, row: str) -> None:
     print(_log_line(name, file, row), flush=True)
+
+
+def _print_log_as_json(name: str, file: str, row: str) -> None:
+    line = {"node": name, "file": file, "line": row}
+    print(json_format.dumps(line, sort_keys=True), flush=True)
 
 
 def _say(text: str) -> None:

@@ -137,7 +137,13 @@ def _make_stack(environment: Mapping[str, str]) -> None:
         ["pulumi", "stack", "ls", "--json"],
         env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    names = {stack["name"] for stack in json.loads(listed.stdout or "[]")}
+    if listed.returncode != DONE:
+        raise TandemError(
+            "The stacks of this project cannot be listed.",
+            cause=listed.stderr.strip()[-1000:],
+            next_step="pulumi stack ls, until it works; then make demo",
+        )
+    names = {stack["name"] for stack in json.loads(listed.stdout)}
     if "demo" not in names:
         make = Phase("stack", ("pulumi", "stack", "init", "demo", "--no-select"))
         _run_phase(make, environment)
@@ -153,7 +159,7 @@ def _run_phase(phase: Phase, environment: Mapping[str, str]) -> float:
         except subprocess.TimeoutExpired:
             child.kill()
             code = child.wait()
-    if code == INTERRUPTED:
+    if code in (INTERRUPTED, -signal.SIGINT):
         raise KeyboardInterrupt
     if code != DONE:
         raise TandemError(

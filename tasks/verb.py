@@ -37,26 +37,29 @@ class Answer:
 def verb(*, help: Mapping[str, str] | None = None) -> Callable[[Callable[..., Answer]], Any]:
     """Turn a function that returns an Answer into a task of `fab`.
 
-    The task gains `--json`: the answer's document, alone, on standard output. Progress and
-    errors go to standard error. A TandemError becomes its message and its exit code; any
+    The task gains `--json`: the answer's document, alone, on standard output; a function that
+    prints as it goes takes the flag as its own parameter `json`. Progress and errors go to
+    standard error. A TandemError becomes its message and its exit code; any
     other error is a defect of ours, is written to a log file, and ends with 1.
     """
 
     def decorate(function: Callable[..., Answer]) -> Any:
+        signature = inspect.signature(function)
+        knows = "json" in signature.parameters
+
         @functools.wraps(function)
         def run(context: Context, *args: Any, json: bool = False, **options: Any) -> None:
-            code = _run(function, context, args, options, json)
+            known = {"json": json} if knows else {}
+            code = _run(function, context, args, {**options, **known}, json)
             if code != DONE:
                 raise Exit(code=code)
 
-        signature = inspect.signature(function)
         flag = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False)
+        own = [one for one in signature.parameters.values() if one.name != "json"]
         shown: Any = run
-        shown.__signature__ = signature.replace(
-            parameters=[*signature.parameters.values(), flag]
-        )
+        shown.__signature__ = signature.replace(parameters=[*own, flag])
         texts = {"json": "print one JSON object on standard output and nothing else there"}
-        return task(shown, help={**(help or {}), **texts})
+        return task(shown, help={**texts, **(help or {})})
 
     return decorate
 

@@ -7,6 +7,7 @@ import os
 import time
 from typing import Any
 
+from contracts.environment import RAY_CLIENT
 from contracts.errors import DeadlineError
 from workloads.engines import (
     Back,
@@ -25,15 +26,6 @@ from workloads.runs import RunSpec
 from workloads.slot_process import SlotProcess
 from workloads.unit_process import as_json
 
-# Without keepalive a driver notices only after seven minutes that a node was cut off.
-CLIENT_ENVIRONMENT = {
-    "RAY_AUTH_MODE": "token",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_grpc_client_keepalive_time_ms": "5000",
-    "RAY_grpc_client_keepalive_timeout_ms": "5000",
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "15",
-}
 LOOK_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
 MOST_RESTARTS = 5
@@ -76,7 +68,7 @@ class RayEngine:
 
     def connect(self, timeout: float) -> None:
         """Reach Ray and start an actor in each slot."""
-        os.environ.update(CLIENT_ENVIRONMENT)
+        os.environ.update(RAY_CLIENT)
         if self._token:
             os.environ["RAY_AUTH_TOKEN_PATH"] = self._token
         import ray

@@ -1,6 +1,11 @@
 """What both engines share: switching, open doors, ports, runs at work, logs, the end."""
 
 import dataclasses
+import json
+import os
+import signal
+import subprocess
+import threading
 
 import pytest
 
@@ -15,9 +20,8 @@ from provision import (
     remote_program,
     remote_run,
 )
-from tests.integration.operator_at_work import (
-    NAMES,
-)
+from tests.command_line import FAB, ROOT
+from tests.integration.operator_at_work import NAMES
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -136,6 +140,26 @@ def test_logs_and_ssh_reach_a_node_by_name(operator):
     missing = operator.fab("cluster.logs", "--node", "nobody")
     assert missing.code == 2
     assert "--node with one of node-1, node-2, node-3" in missing.err
+
+
+def test_logs_are_followed_line_by_line_until_interrupted(operator):
+    operator.start("dask", 1)
+    command = [*FAB, "cluster.logs", "--follow", "--json", "--node", "node-1"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "TANDEM_STATE": str(operator.state)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as following:  # fmt: skip
+        killer = threading.Timer(60, following.kill)
+        killer.start()
+        try:
+            line = json.loads(following.stdout.readline())
+            following.send_signal(signal.SIGINT)
+            rest, complaint = following.communicate(timeout=30)
+        finally:
+            killer.cancel()
+    assert following.returncode == 0, complaint
+    assert (line["node"], set(line)) == ("node-1", {"node", "file", "line"})
+    assert all(isinstance(json.loads(one), dict) for one in rest.splitlines())
 
 
 def test_stopping_ends_everything_and_again_nothing(operator):

@@ -20,6 +20,7 @@ from contracts.files import single_writer
 from infra.local_nodes import LOCK
 from provision import (
     bringup,
+    identity,
 )
 from provision.bringup import Request
 from provision.connection import connect
@@ -139,6 +140,23 @@ def test_a_stale_inventory_is_refused_even_with_another_state_folder(operator, o
     assert "check" not in {step for _, step in watched.steps()}, "no command ran"
     assert newer.stop()
     operator.start("dask", 1)
+
+
+def test_a_newer_inventory_is_remembered_where_nothing_else_is_to_be_done(operator, other):
+    newer = other(generation=operator.inventory.generation + 1)
+    newer.start("dask", 1)
+    newest = newer.with_inventory(newer.state, generation=newer.inventory.generation + 1)
+    assert newest.start("dask", 1).changed == ()
+    owner = identity.read_owner(newest.links["node-1"])
+    assert owner["generation"] == newest.inventory.generation
+    newest.stop()
+    newest.links.close()
+
+
+def test_processes_are_ended_even_where_the_machine_forgot_whose_it_is(operator):
+    operator.start("dask", 1)
+    operator.run("node-1", "rm", "/home/tandem/.tandem/cluster.json")
+    assert "node-1: dask stopped" in operator.stop()
 
 
 def test_an_older_generation_than_the_endpoints_is_refused_without_a_connection(

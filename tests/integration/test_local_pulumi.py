@@ -16,7 +16,7 @@ import pytest
 
 from contracts import inventory as inventories
 from infra import local_nodes
-from tests.command_line import ROOT
+from tests.command_line import ROOT, fab
 from tests.doubles.pulumi_stack import PulumiStack
 from tests.integration.local_clusters import docker_client, labelled, temporary_cluster
 from tests.integration.pulumi_project import PulumiProject
@@ -90,6 +90,23 @@ def test_preview_up_again_scale_and_destroy(stack, cluster):
     assert labelled(cluster) == (0, 0)
     assert not cluster.inventory_path.exists()
     assert stack.destroy().changes() == []
+
+
+def test_machines_that_were_made_anew_get_a_cluster_of_their_own(stack, cluster):
+    """Neither endpoint nor credentials of machines that are gone stand in the way."""
+    stack.settings.update(cpus="0.5", memory="1g")
+    start = ("cluster.start", "--nodes", "2", "--engine", "dask", "--json")
+    for _ in range(2):
+        assert stack.up().succeeded
+        answered = fab(*start, state=cluster.state)
+        assert answered.code == 0, answered.err
+        assert stack.destroy().succeeded
+        assert not (cluster.state / "endpoint.json").exists()
+    assert stack.up().succeeded
+    stack.settings["nodes"] = 1
+    assert stack.up().succeeded
+    answered = fab("cluster.start", "--nodes", "1", "--engine", "dask", state=cluster.state)
+    assert answered.code == 0, answered.err
 
 
 def test_drift_is_seen_by_refresh_and_repaired_by_up(stack, cluster):
