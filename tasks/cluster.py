@@ -260,12 +260,13 @@ def _log_line(name: str, file: str, row: str) -> str:
 
 
 def _print_log(name: str, file: str, row: str) -> None:
-    print(_log_line(name, file, row), flush=True)
+    # In one piece: Ctrl-C may strike between a line and its end.
+    print(f"{_log_line(name, file, row)}\n", end="", flush=True)
 
 
 def _print_log_as_json(name: str, file: str, row: str) -> None:
     line = {"node": name, "file": file, "line": row}
-    print(json_format.dumps(line, sort_keys=True), flush=True)
+    print(f"{json_format.dumps(line, sort_keys=True)}\n", end="", flush=True)
 
 
 def _say(text: str) -> None:
