@@ -173,6 +173,7 @@ def _context(request: Request, tell: Tell, links: Links) -> Context:
         bundle=bundle,
         members=members_of(request),
         listener=tell,
+        notes=list(bundle.notes),
     )
 
 

@@ -3,7 +3,9 @@
 import hashlib
 import io
 import subprocess
+import sys
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,19 +20,27 @@ PACKAGES = ("contracts", "infra", "provision", "workloads", "tasks")
 # What nodes run. The rest of the wheel is there and unused, and changes no fingerprint.
 ON_NODES = ("contracts/", "workloads/")
 BUILD_SECONDS = 120
+BEFORE_SECONDS = 180
 KEPT = 3
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A wheel of this project; what is the same for a node has the same `fingerprint`."""
+    """A wheel of this project; what is the same for a node has the same `fingerprint`.
+
+    `notes` say what could not be put into it.
+    """
 
     content: bytes
     fingerprint: str
+    notes: tuple[str, ...] = ()
 
 
 def build(state: Path, root: Path | None = None) -> Bundle:
     """Return the wheel of the code as it is now, built only where the sources changed.
+
+    The scripts that pyproject.toml names under `tool.tandem.before-wheel` run first: they put
+    files into the packages that are made and not written. One that fails costs a note.
 
     Raises
     ------
@@ -38,12 +48,13 @@ def build(state: Path, root: Path | None = None) -> Bundle:
         If the build fails; the message has the builder's own words.
     """
     root = root or Path(__file__).resolve().parents[1]
+    notes = tuple(filter(None, (_run_before(root, script) for script in _scripts(root))))
     kept = state / "code" / f"{_source_key(root)}.whl"
     if not kept.exists():
         write_atomically(kept, _build(root))
         _forget_old(kept.parent)
     content = kept.read_bytes()
-    return Bundle(content, fingerprint(content))
+    return Bundle(content, fingerprint(content), notes)
 
 
 def fingerprint(wheel: bytes) -> str:
@@ -54,6 +65,32 @@ def fingerprint(wheel: bytes) -> str:
             digest.update(f"{name}\0{archive.getinfo(name).file_size}\0".encode())
             digest.update(archive.read(name))
     return digest.hexdigest()[:16]
+
+
+def _scripts(root: Path) -> list[str]:
+    try:
+        settings = tomllib.loads((root / "pyproject.toml").read_text())
+        return [str(name) for name in settings["tool"]["tandem"]["before-wheel"]]
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError):
+        return []  # the builder of the wheel has words for a file that is wrong
+
+
+def _run_before(root: Path, script: str) -> str | None:
+    """Run a script of the project; return its last word if it fails."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(root / script)],
+            capture_output=True,
+            cwd=root,
+            timeout=BEFORE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{script}: {error}"
+    if done.returncode == 0:
+        return None
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"{script} ended with {done.returncode}"
 
 
 def _source_key(root: Path) -> str:

@@ -8,7 +8,7 @@ from exact_cases import NAMES, data_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workloads.forest.exact import builders, native
+from workloads.forest.exact import builders, kernel_build, native
 from workloads.forest.exact.builders import ForestBuilder, NotExact
 from workloads.forest.exact.codes import encode
 from workloads.forest.exact.growth import NO_LIMIT, BeyondBuilder, GrowthRule
@@ -134,11 +134,11 @@ def iris_data():
 def test_kernels_are_found_in_the_package_or_compiled_once(
     fresh_library, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(native, "SHIPPED", tmp_path / "nowhere")
+    monkeypatch.setattr(kernel_build, "SHIPPED", tmp_path / "nowhere")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert ForestBuilder(iris_data()).name == "compiled"
     (compiled,) = (tmp_path / "cache" / "tandem" / "kernels").iterdir()
-    monkeypatch.setattr(native, "SHIPPED", compiled.parent)
+    monkeypatch.setattr(kernel_build, "SHIPPED", compiled.parent)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
     native.library.cache_clear()
@@ -146,7 +146,7 @@ def test_kernels_are_found_in_the_package_or_compiled_once(
 
 
 def test_without_a_compiler_the_fallback_says_so(fresh_library, monkeypatch, tmp_path):
-    monkeypatch.setattr(native, "SHIPPED", tmp_path / "nowhere")
+    monkeypatch.setattr(kernel_build, "SHIPPED", tmp_path / "nowhere")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     builder = ForestBuilder(iris_data())
@@ -155,8 +155,8 @@ def test_without_a_compiler_the_fallback_says_so(fresh_library, monkeypatch, tmp
 
 
 def test_a_damaged_library_is_not_used(fresh_library, monkeypatch, tmp_path):
-    (tmp_path / native.file_name()).write_bytes(b"\x7fELF, or so it says")
-    monkeypatch.setattr(native, "SHIPPED", tmp_path)
+    (tmp_path / kernel_build.file_name()).write_bytes(b"\x7fELF, or so it says")
+    monkeypatch.setattr(kernel_build, "SHIPPED", tmp_path)
     builder = ForestBuilder(iris_data())
     assert builder.name == "scikit-learn"
     assert "do not load" in builder.reason
@@ -207,16 +207,16 @@ MUTANTS = {
 def test_the_proof_at_start_refuses_a_wrong_kernel(
     before, after, fresh_library, monkeypatch, tmp_path
 ):
-    source = native.SOURCE.read_text()
+    source = kernel_build.SOURCE.read_text()
     assert before in source
     mutant = tmp_path / "kernel.c"
     mutant.write_text(source.replace(before, after))
-    monkeypatch.setattr(native, "SOURCE", mutant)
-    monkeypatch.setattr(native, "SHIPPED", tmp_path / "compiled")
+    monkeypatch.setattr(kernel_build, "SOURCE", mutant)
+    monkeypatch.setattr(kernel_build, "SHIPPED", tmp_path / "compiled")
     monkeypatch.setattr(
-        native, "FLAGS", tuple(f if f != "-O3" else "-O1" for f in native.FLAGS)
+        kernel_build, "FLAGS", tuple(f if f != "-O3" else "-O1" for f in kernel_build.FLAGS)
     )
-    native.build(tmp_path / "compiled")
+    kernel_build.build(tmp_path / "compiled")
     with pytest.raises(NotExact):
         builders.prove()
     builder = ForestBuilder(iris_data())
@@ -229,7 +229,7 @@ def test_the_shared_object_needs_no_library(tmp_path):
         pytest.skip("nm lists what a shared object needs")
     import subprocess
 
-    built = native.build(tmp_path)
+    built = kernel_build.build(tmp_path)
     needed = subprocess.run(
         ["nm", "-D", "--undefined-only", str(built)],
         capture_output=True, text=True, check=True, timeout=60,

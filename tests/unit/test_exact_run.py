@@ -5,6 +5,7 @@ import importlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ import pytest
 from workloads import forest
 from workloads.engines import Outcome
 from workloads.forest.exact import run_work, units
-from workloads.forest.exact.preparation import read_note
 from workloads.forest.exact.run_work import SharedForestWork
 from workloads.runs import PlannedTrial, RunSpec
 from workloads.unit_process import perform
@@ -24,7 +24,6 @@ GRID = {"n_estimators": [2, 5], "max_depth": [None, 3], "class_weight": [None, "
 def spec(tmp_path, monkeypatch):
     """A run on one node whose data are prepared."""
     monkeypatch.setattr(units, "MOST_TREES", 2)
-    read_note.cache_clear()
     given = {"dataset": "digits", "rows": 120, "folds": 2, "grid": GRID}
     parameters = forest.validate(given)
     trials = tuple(
@@ -79,6 +78,45 @@ def test_results_are_gridsearchcvs_in_any_order(spec, seed):
     assert summary["trials_sharing_trees"] == 4
     assert summary["trees_grown_at_most"] == 20
     assert summary["trees_asked_for"] == 28
+    assert summary["builder"] == "compiled"
+    assert "builder_reason" not in summary
+    assert sum(one.extra["cpu_seconds"] for one in results) > 0
+
+
+def test_the_summary_says_which_builder_grew_the_trees_and_why(spec, monkeypatch):
+    parameters = {**spec.parameters, "builder": "scikit-learn"}
+    asked = dataclasses.replace(spec, parameters=parameters, run_id="1" * 20)
+    done_here(run_work.preparation(asked))
+    work = SharedForestWork(asked)
+    results = work_off(work, work.units)
+    told = SharedForestWork(asked).summary(results)  # as the driver asks, of a fresh one
+    assert told["builder"] == "scikit-learn"
+    assert told["builder_reason"] == "scikit-learn: asked for (head)"
+    assert {one.trial_id: one.scores for one in results} == reference(spec)
+
+
+def test_the_summary_tells_of_nodes_without_kernels_and_of_trees_beyond_them(spec):
+    work = SharedForestWork(spec)
+    first, second, *_ = (unit for unit in work.units if unit.unit_id.startswith("fold"))
+    for unit, node in ((first, "node-1"), (second, "node-2")):
+        outcome = done_here(unit)
+        if node == "node-2":
+            value = {**outcome.value, "builder": "scikit-learn", "reason": "no C compiler"}
+            outcome = dataclasses.replace(outcome, value=value)
+        work.accept(unit.unit_id, outcome, node=node, attempts=1)
+    told = work.summary([])
+    assert told["builder"] == "compiled, scikit-learn"
+    assert told["builder_reason"] == "scikit-learn: no C compiler (node-2)"
+
+
+def test_a_damaged_data_file_is_made_again(spec):
+    unit = run_work.preparation(spec)
+    name = done_here(unit).value["shared"]
+    path = next(Path(spec.home).glob(f"data/*/{name}"))
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert done_here(unit).value["shared"] == name
+    assert path.read_bytes() == content
 
 
 def test_a_driver_that_starts_again_goes_on(spec):

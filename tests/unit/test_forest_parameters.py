@@ -28,6 +28,23 @@ def test_complete_parameters_are_left_as_they_are():
     assert forest.validate(complete) == complete
 
 
+def test_how_scores_are_computed_changes_neither_trials_nor_data():
+    usual = forest.validate(GOOD)
+    assert (usual["reuse"], usual["builder"]) == (True, "auto")
+    for how in ({"reuse": False}, {"builder": "scikit-learn"}, {"builder": "compiled"}):
+        other = forest.validate({**GOOD, **how})
+        assert forest.combinations(other) == forest.combinations(usual)
+        assert forest.data_version(other) == forest.data_version(usual)
+
+
+def test_every_file_of_either_form_decides_the_scores():
+    names = {f"{path.parent.name}/{path.name}" for path in forest.sources()}
+    assert {"forest/fits.py", "forest/work.py", "exact/kernel.c", "exact/votes.py",
+            "exact/native_builder.py", "workloads/datasets.py"} <= names  # fmt: skip
+    assert all(path.is_file() for path in forest.sources())
+    assert not any(name.endswith(".so") for name in names)
+
+
 def no_download(downloads):
     raise TandemError("no network")
 
@@ -81,10 +98,13 @@ def test_combinations_come_in_the_order_of_grid_search():
 @pytest.mark.parametrize(
     ("name", "changes", "told"),
     [
-        ("unknown field", {"fold": 3}, "fold: unknown field; known fields: data_version"),
+        ("unknown field", {"fold": 3}, "fold: unknown field; known fields: builder, data"),
         ("unknown data", {"dataset": "mnist"}, "dataset: must be one of digits"),
         ("one fold", {"folds": 1}, "folds: must be from 2 to 20, is 1"),
         ("text as folds", {"folds": "3"}, "folds: must be int, is str '3'"),
+        ("text as reuse", {"reuse": "no"}, "reuse: must be bool, is str 'no'"),
+        ("number as reuse", {"reuse": 1}, "reuse: must be bool, is int 1"),
+        ("unknown builder", {"builder": "gpu"}, "builder: must be one of auto, compiled, sc"),
         ("negative seed", {"seed": -1}, "seed: must be from 0 to 4294967295, is -1"),
         ("too many rows", {"rows": 5000}, "rows: must be from 30 to 1797 for digits"),
         ("too few rows", {"rows": 3}, "rows: must be from 30 to 1797 for digits"),
@@ -117,5 +137,7 @@ def test_a_wrong_value_is_named_with_its_rule(name, changes, told):
 
 
 def test_all_problems_are_told_at_once():
-    found = problems_of(folds=0, seed=-1, dataset="x", grid={"n_estimators": [0], "y": [1]})
-    assert len(found) == 5
+    found = problems_of(
+        folds=0, seed=-1, dataset="x", reuse=0, builder="", grid={"n_estimators": [0], "y": [1]}
+    )
+    assert len(found) == 7

@@ -13,9 +13,11 @@ from tests.doubles.run_specs import run_spec
 from workloads import executor, forest, synthetic_covtype
 from workloads.engines import Outcome
 from workloads.executor import Hearers, Limits
+from workloads.forest.exact.run_work import SharedForestWork
 from workloads.forest.fits import fit_folds
-from workloads.forest.work import fit_seconds, open_work, scores_digest
+from workloads.forest.work import ForestWork, fit_seconds, open_work, scores_digest
 from workloads.plain_engine import PlainEngine
+from workloads.unit_process import find
 
 GRID = {
     "n_estimators": [3, 8],
@@ -45,14 +47,23 @@ def engine(home):
     engine.close()
 
 
+FORMS = {
+    "shared": ({}, SharedForestWork),
+    "scikit-learn's builder": ({"builder": "scikit-learn"}, SharedForestWork),
+    "one fit each": ({"reuse": False}, ForestWork),
+}
+
+
 def run(engine, spec) -> list[TrialResult]:
+    unit = forest.preparation(spec)
+    find(unit.function)(**unit.arguments)
     found = {}
     hearers = Hearers(
         lambda result: found.update({result.trial_id: result}),
         lambda *death: pytest.fail(f"something died: {death}"),
         lambda done, total: None,
     )
-    executor.run(engine, open_work(spec), Limits(120, 300), hearers)
+    executor.run(engine, forest.open_work(spec), Limits(120, 300), hearers)
     return [found[trial.trial_id] for trial in spec.trials]
 
 
@@ -75,9 +86,10 @@ def reference(parameters):
 
 
 @pytest.mark.filterwarnings("ignore:The least populated class")
+@pytest.mark.parametrize(("how", "kind"), FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("case", CASES)
-def test_scores_are_those_of_grid_search(case, engine, home):
-    spec = run_spec(home, {"grid": GRID, **CASES[case]})
+def test_scores_are_those_of_grid_search(case, how, kind, engine, home):
+    spec = run_spec(home, {"grid": GRID, **CASES[case], **how})
     results = run(engine, spec)
     assert all(result.status == "ok" for result in results)
     ours = [result.scores for result in results]
@@ -86,7 +98,9 @@ def test_scores_are_those_of_grid_search(case, engine, home):
     if theirs is not None:
         scores, search = theirs
         assert ours == scores
-        summary = open_work(spec).summary(results)
+        work = forest.open_work(spec)
+        assert type(work) is kind
+        summary = work.summary(results)
         assert summary["best_score"] == search.best_score_
         best = search.cv_results_["params"][search.best_index_]
         assert summary["best_parameters"] == canonical(best)
@@ -122,9 +136,10 @@ def test_scores_do_not_depend_on_a_context_of_joblib(home):
         assert fit_folds(**unit.arguments) == alone
 
 
-def test_a_combination_that_cannot_be_fitted_fails_alone(engine, home):
+@pytest.mark.parametrize("reuse", [True, False])
+def test_a_combination_that_cannot_be_fitted_fails_alone(reuse, engine, home):
     grid = {"bootstrap": [True, False], "oob_score": [True, False], "n_estimators": [3]}
-    spec = run_spec(home, {"dataset": "iris", "folds": 2, "grid": grid})
+    spec = run_spec(home, {"dataset": "iris", "folds": 2, "grid": grid, "reuse": reuse})
     results = run(engine, spec)
     failed = [result for result in results if result.status == "failed"]
     assert [dict(one.parameters)["bootstrap"] for one in failed] == [False]

@@ -2,7 +2,9 @@
 
 import dataclasses
 import io
+import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from provision.remote_run import _checked, _series, driver_environment
 from provision.status import NodeStatus, _state
 from tasks.waterfall import Waterfall
 from tests.unit.provision_examples import GIB, inventory, node
+from workloads.forest.exact import kernel_build
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = Place("/home/a/.tandem", "/opt/tandem/env/f", "/home/a/.tandem/code/c", GIB)
@@ -40,6 +43,61 @@ def test_the_wheel_has_every_stage_and_is_built_once(tmp_path):
     before = [path.stat().st_mtime_ns for path in (tmp_path / "code").iterdir()]
     assert code_bundle.build(tmp_path) == first
     assert [path.stat().st_mtime_ns for path in (tmp_path / "code").iterdir()] == before
+
+
+def project(folder, *, script):
+    """Make a project of two packages whose wheel is built after a script ran."""
+    for package in code_bundle.PACKAGES:
+        (folder / package).mkdir(parents=True)
+        (folder / package / "__init__.py").write_text("")
+    (folder / "pyproject.toml").write_text(
+        (ROOT / "pyproject.toml").read_text().split("[tool.ruff]")[0].replace(
+            "workloads/forest/exact/kernel_build.py", "workloads/make.py"
+        )
+    )  # fmt: skip
+    (folder / "README.md").write_text("")
+    (folder / "workloads" / "make.py").write_text(script)
+    return folder
+
+
+def test_what_a_script_makes_before_the_build_is_in_the_wheel_and_in_its_name(tmp_path):
+    script = "import pathlib; pathlib.Path('workloads/made.so').write_text('{}')"
+    root = project(tmp_path / "project", script=script.format(1))
+    one = code_bundle.build(tmp_path, root)
+    with zipfile.ZipFile(io.BytesIO(one.content)) as archive:
+        assert archive.read("workloads/made.so") == b"1"
+    (root / "workloads" / "make.py").write_text(script.format(2))
+    assert code_bundle.build(tmp_path, root).fingerprint != one.fingerprint
+    assert one.notes == ()
+
+
+def test_a_script_that_fails_costs_a_note_and_no_wheel(tmp_path):
+    root = project(tmp_path / "project", script="import sys; sys.exit('no compiler here')")
+    made = code_bundle.build(tmp_path, root)
+    assert made.notes == ("no compiler here",)
+    assert made.content
+
+
+def test_the_kernels_of_this_machine_are_in_the_wheel(tmp_path):
+    if not any(map(shutil.which, ("cc", "gcc", "clang"))):
+        pytest.skip("no C compiler")
+    made = code_bundle.build(tmp_path)
+    with zipfile.ZipFile(io.BytesIO(made.content)) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".so")]
+    assert [Path(name).name for name in names] == [kernel_build.file_name()]
+
+
+def test_an_operator_without_a_compiler_is_told(tmp_path):
+    script = ROOT / "workloads" / "forest" / "exact" / "kernel_build.py"
+    alone = tmp_path / "kernel_build.py"
+    shutil.copy(script, alone)
+    shutil.copy(script.with_name("kernel.c"), tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-I", str(alone)],
+        capture_output=True, text=True, timeout=60, check=False, env={"PATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "The nodes get no compiled kernels: no kernel-" in done.stderr
 
 
 def test_code_is_named_by_what_nodes_run_of_it():

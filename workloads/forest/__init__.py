@@ -1,8 +1,16 @@
 """Random Forest tuning: every combination of a grid, scored by cross-validation.
 
-One scikit-learn fit per combination and fold. Scores are, to the last bit, those of
-`GridSearchCV(RandomForestClassifier(random_state=seed, n_jobs=1), grid, cv=StratifiedKFold(
-folds, shuffle=True, random_state=seed), n_jobs=1)`, whichever engine did the fits.
+Scores are, to the last bit, those of `GridSearchCV(RandomForestClassifier(random_state=seed,
+n_jobs=1), grid, cv=StratifiedKFold(folds, shuffle=True, random_state=seed), n_jobs=1)`,
+whichever engine did the work and in whichever of two forms:
+
+- `reuse` true (the default): every tree is grown once and serves all combinations that it can
+  serve exactly (docs/exact-forest.md). `builder` chooses what grows the trees. Times of a
+  trial are then its even part of what was shared. The run's summary says how many
+  combinations shared trees (`trials_sharing_trees`), how many trees these would have grown one
+  by one (`trees_asked_for`) and how many were grown at most (`trees_grown_at_most`), what
+  grew them (`builder`), and why where that was not the compiled builder (`builder_reason`).
+- `reuse` false: one scikit-learn fit per combination and fold, the baseline.
 
 Importing this does not import scikit-learn: the driver, which shares the head with the work,
 never needs it.
@@ -15,6 +23,9 @@ from typing import Any
 
 from contracts.trial import TrialResult
 from workloads import datasets, synthetic_covtype
+from workloads.engines import Unit
+from workloads.forest import work
+from workloads.forest.exact import run_work
 from workloads.forest.parameters import (
     NAME,
     PRESETS,
@@ -24,7 +35,8 @@ from workloads.forest.parameters import (
     defaults,
     validate,
 )
-from workloads.forest.work import open_work, preparation, warm_up
+from workloads.registry import Work
+from workloads.runs import RunSpec
 
 __all__ = [
     "NAME",
@@ -44,9 +56,11 @@ __all__ = [
 
 
 def sources() -> list[Path]:
-    """Return the files that decide the scores: the fits and the data they are made on."""
-    fits = Path(__file__).with_name("fits.py")
-    return [fits, Path(datasets.__file__), Path(synthetic_covtype.__file__)]
+    """Return the files that decide the scores, in either form, and those of the data."""
+    here = Path(__file__).parent
+    shared = [*sorted((here / "exact").glob("*.py")), *sorted((here / "exact").glob("*.[ch]"))]
+    fits = [here / "fits.py", here / "parameters.py", here / "work.py"]
+    return [*fits, *shared, Path(datasets.__file__), Path(synthetic_covtype.__file__)]
 
 
 def libraries() -> dict[str, str]:
@@ -59,8 +73,29 @@ def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return datasets.prepare(home, data(parameters))
 
 
+def preparation(spec: RunSpec) -> Unit:
+    """Return the unit that puts what the run computes on into a node's cache."""
+    return run_work.preparation(spec) if _reuses(spec) else work.preparation(spec)
+
+
+def warm_up(spec: RunSpec) -> Unit:
+    """Return the unit that each slot does before the clock starts."""
+    return run_work.warm_up(spec) if _reuses(spec) else work.warm_up(spec)
+
+
+def open_work(spec: RunSpec) -> Work:
+    """Return the units of the trials that the run still has to do."""
+    if _reuses(spec):
+        return run_work.SharedForestWork(spec)
+    return work.ForestWork(spec)
+
+
 def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
     """Do the same trials by scikit-learn's own GridSearchCV: the reference."""
     from workloads.forest.reference import grid_search
 
     return grid_search(parameters, seed)
+
+
+def _reuses(spec: RunSpec) -> bool:
+    return bool(spec.parameters["reuse"])

@@ -63,7 +63,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "grid": {"n_estimators": [5, 10], "max_depth": [None, 5]},
     },
 }
-_NAMES = ("dataset", "rows", "folds", "seed", "grid", "data_version")
+BUILDERS = ("auto", "compiled", "scikit-learn")
+_NAMES = ("dataset", "rows", "folds", "seed", "grid", "reuse", "builder", "data_version")
 _EXAMPLE = 'fab sweep.run --workload forest --set "grid.n_estimators=[50,100]"'
 _OURS = {
     "random_state": "is the run's seed",
@@ -75,7 +76,8 @@ _OURS = {
 
 def defaults() -> dict[str, Any]:
     """Return the parameters of a run for which the user typed none."""
-    return {"rows": None, "seed": 0, **PRESETS["default"]}
+    how = {"reuse": True, "builder": "auto"}
+    return {"rows": None, "seed": 0, **how, **PRESETS["default"]}
 
 
 def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,6 +85,8 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
     `covtype-like` and `rows` are settled here, once, and `data_version` is added, so that
     every later reader sees what the data is. Complete parameters are returned as they are.
+    `reuse` and `builder` say how the scores are computed and change none of them; without
+    `reuse`, `builder` has no meaning and is left alone.
 
     Raises
     ------
@@ -96,6 +100,8 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     dataset = problems.value(merged, "dataset", str, rule=_dataset_rule)
     folds = problems.value(merged, "folds", int, rule=_folds_rule)
     problems.value(merged, "seed", int, rule=_seed_rule)
+    problems.value(merged, "reuse", bool)
+    problems.value(merged, "builder", str, rule=_builder_rule)
     rows = problems.value(merged, "rows", int, required=False)
     if rows is not None and dataset is not None and folds is not None:
         _check_rows(problems, rows, dataset, folds)
@@ -221,6 +227,10 @@ def _check_size(problems: Problems, grid: Any) -> None:
 def _dataset_rule(value: str) -> str | None:
     known = datasets.names()
     return None if value in known else f"must be one of {', '.join(known)}"
+
+
+def _builder_rule(value: str) -> str | None:
+    return None if value in BUILDERS else f"must be one of {', '.join(BUILDERS)}"
 
 
 def _folds_rule(value: int) -> str | None:

@@ -64,6 +64,13 @@ class ForestBuilder:
         """Return True: what the compiled builder cannot grow, scikit-learn can."""
         return True
 
+    def maker(self, rule: GrowthRule) -> tuple[str, str]:
+        """Return the name of what grows trees of this kind, and why that."""
+        if self._compiled is None or self._compiled.supports(rule):
+            return self.name, self.reason
+        kind = "best-first trees" if rule.best_first else "bootstraps of that size"
+        return "scikit-learn", f"{kind} are beyond the compiled builder"
+
     def grow(
         self,
         rule: GrowthRule,

@@ -1,43 +1,18 @@
-"""The compiled kernels: found, compiled where they are missing, loaded.
-
-The kernels are one C file without a library under it: no libc symbol with a version, no
-Python, no NumPy. A shared object of it fits every Linux of the same processor family,
-whatever Python and whatever C library that has, so the operator can compile it once and send
-it along with the pure wheel. A machine without one and without a compiler uses
-scikit-learn's trees instead, and says so.
-"""
+"""The compiled kernels as Python calls them: structures, signatures, loading."""
 
 import ctypes
 import ctypes.util
 import functools
-import hashlib
 import os
 import platform
-import shutil
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
+
+from workloads.forest.exact import kernel_build
+from workloads.forest.exact.kernel_build import KernelUnavailable
+
+__all__ = ["KernelUnavailable", "library", "library_or_none", "natural_logarithm"]
 
 VERSION = 4
-SOURCE = Path(__file__).with_name("kernel.c")
-SHIPPED = Path(__file__).with_name("compiled")
-FLAGS = (
-    "-std=c11",
-    "-O3",
-    "-fPIC",
-    "-shared",
-    "-nostdlib",
-    # a*b+c must round twice, as in scikit-learn's wheels
-    "-ffp-contract=off",
-    "-fno-fast-math",
-)
 MACHINES = ("x86_64", "amd64", "aarch64", "arm64")  # the others may compute in wider floats
-COMPILE_SECONDS = 120
-
-
-class KernelUnavailable(RuntimeError):
-    """The compiled kernels cannot be used here; the message says why."""
 
 
 class Column(ctypes.Structure):
@@ -177,55 +152,6 @@ class Pruning(ctypes.Structure):
     ]
 
 
-def file_name() -> str:
-    """Return the name that the shared object for this machine and this source has."""
-    digest = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode()).hexdigest()[:12]
-    return f"kernel-{sys.platform}-{platform.machine().lower()}-{digest}.so"
-
-
-def cache_folder() -> Path:
-    """Return the user's folder for compiled kernels."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tandem" / "kernels"
-
-
-def build(folder: Path) -> Path:
-    """Compile the kernels for this machine into `folder`, unless they are there.
-
-    Raises
-    ------
-    KernelUnavailable
-        Without a C compiler, or if it fails.
-    """
-    target = folder / file_name()
-    if target.exists():
-        return target
-    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
-    if compiler is None:
-        raise KernelUnavailable("no C compiler (cc, gcc or clang) on PATH")
-    flags = list(FLAGS)
-    if sys.platform == "darwin":
-        flags += ["-undefined", "dynamic_lookup"]
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, unfinished = tempfile.mkstemp(dir=folder, prefix=f".{target.name}.")
-    os.close(descriptor)
-    try:
-        done = subprocess.run(
-            [compiler, *flags, "-o", unfinished, str(SOURCE)],
-            capture_output=True,
-            text=True,
-            timeout=COMPILE_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            raise KernelUnavailable(f"{compiler} failed: {done.stderr.strip()[-400:]}")
-        os.chmod(unfinished, 0o644)
-        os.replace(unfinished, target)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
-    return target
-
-
 @functools.cache
 def library() -> ctypes.CDLL:
     """Return the loaded kernels, from the package, from the cache, or compiled now.
@@ -240,9 +166,11 @@ def library() -> ctypes.CDLL:
     machine = platform.machine().lower()
     if machine not in MACHINES:
         raise KernelUnavailable(f"not known to be exact on {machine}")
-    shipped = SHIPPED / file_name()
+    shipped = kernel_build.SHIPPED / kernel_build.file_name()
     try:
-        path = shipped if shipped.exists() else build(cache_folder())
+        path = shipped
+        if not shipped.exists():
+            path = kernel_build.build(kernel_build.cache_folder())
         loaded = ctypes.CDLL(str(path))
     except OSError as error:
         raise KernelUnavailable(f"the compiled kernels do not load: {error}") from error

@@ -5,7 +5,7 @@ The driver needs no scikit-learn for it.
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,12 @@ class SharedForestWork:
     ----------
     spec : RunSpec
         Its data must have been prepared on the head, by `preparation`.
-    builder : str
-        As in `ForestBuilder`.
     """
 
-    def __init__(self, spec: RunSpec, builder: str = "auto") -> None:
-        folds: int = spec.parameters["folds"]
-        note = note_path(spec.home, data(spec.parameters).version, folds, spec.seed)
+    def __init__(self, spec: RunSpec) -> None:
+        folds, builder = spec.parameters["folds"], spec.parameters["builder"]
+        version = data(spec.parameters).version
+        note = note_path(spec.home, version, folds, spec.seed, builder)
         facts = read_note(note)
         shared = open_data(note.parent / facts["name"])
         kept = Path(spec.home).expanduser() / "runs" / spec.run_id / "shared"
@@ -58,17 +57,9 @@ class SharedForestWork:
         self._plain = ForestWork(dataclasses.replace(spec, trials=plain))
         self._plain_units = {unit.unit_id for unit in self._plain.units}
         self._spent = _Spent()
+        self._makers = _Makers(kept / "builders.json")
         self._resumed = [one for one in self._work.resumed() if one.trial in self._open]
-
-    @property
-    def units(self) -> Sequence[Unit]:
-        """What is still to do.
-
-        Trials that were complete from the start are told with a unit that does nothing else.
-        """
-        kept = [dataclasses.replace(warm_up(self._spec), unit_id=KEPT)] if self._resumed else []
-        left = [unit for unit in self._work.units if self.needed(unit.unit_id)]
-        return [*kept, *left, *self._plain.units]
+        self.units: Sequence[Unit] = self._left()
 
     def accept(
         self, unit_id: str, outcome: Outcome, *, node: str, attempts: int
@@ -81,6 +72,7 @@ class SharedForestWork:
             finished, self._resumed = self._resumed, []
         else:
             finished = self._work.accept(unit_id, outcome.value)
+            self._makers.add(node, outcome.value)
         return [self._result(trial) for trial in finished if trial.trial in self._open]
 
     def give_up(
@@ -112,14 +104,21 @@ class SharedForestWork:
         return self._work.needed(unit_id) and bool(self._trials_of(unit_id))
 
     def summary(self, results: Sequence[TrialResult]) -> dict[str, Any]:
-        """Return what an ordinary run's summary has, and how much was shared."""
+        """Return what an ordinary run's summary has, how much was shared, and who grew it."""
         plan = self._plan
         return {
             **ForestWork(self._spec).summary(results),
             "trials_sharing_trees": len(self._all) - len(plan.plain),
             "trees_asked_for": plan.reused_trees,
             "trees_grown_at_most": plan.builds,
+            **self._makers.summary(),
         }
+
+    def _left(self) -> list[Unit]:
+        """Return what is to do; a unit that does nothing tells of trials that were complete."""
+        kept = [dataclasses.replace(warm_up(self._spec), unit_id=KEPT)] if self._resumed else []
+        left = [unit for unit in self._work.units if self.needed(unit.unit_id)]
+        return [*kept, *left, *self._plain.units]
 
     def _trials_of(self, unit_id: str) -> set[int]:
         """Return the open trials that have a tree of this unit."""
@@ -164,6 +163,34 @@ class _Spent:
         self.attempts = max(self.attempts, attempts)
 
 
+class _Makers:
+    """Which builders grew trees, why, and on which nodes; kept beside the values of units."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: list[list[str]] = json.loads(path.read_text()) if path.exists() else []
+
+    def add(self, node: str, value: Mapping[str, Any]) -> None:
+        line = [str(value.get("builder")), str(value.get("reason")), node]
+        if line not in self._found:
+            self._found.append(line)
+            write_json(self._path, self._found)
+
+    def summary(self) -> dict[str, str]:
+        """Return the builders, and reasons and nodes of those that are not the compiled one."""
+        if not self._found:
+            return {}
+        told = {"builder": ", ".join(sorted({builder for builder, _, _ in self._found}))}
+        reasons: dict[str, list[str]] = {}
+        for builder, reason, node in sorted(self._found):
+            if builder != "compiled":
+                reasons.setdefault(f"{builder}: {reason}", []).append(node)
+        if reasons:
+            words = (f"{reason} ({', '.join(nodes)})" for reason, nodes in reasons.items())
+            told["builder_reason"] = "; ".join(words)
+        return told
+
+
 def preparation(spec: RunSpec) -> Unit:
     """Return the unit that puts data, codes and split into a node's cache."""
     return Unit("data", f"{PREPARATION}:prepare_shared", _arguments(spec))
@@ -180,6 +207,7 @@ def _arguments(spec: RunSpec) -> dict[str, Any]:
         "data": dataclasses.asdict(data(spec.parameters)),
         "folds": spec.parameters["folds"],
         "seed": spec.seed,
+        "builder": spec.parameters["builder"],
     }
 
 

@@ -107,12 +107,18 @@ def write_data(folder: Path, data: ForestData) -> str:
                 put(array.ravel(order="K").view(np.uint8).data)
             stream.flush()
             os.fsync(stream.fileno())
-        name = f"forest-{digest.hexdigest()[:20]}.data"
+        name = _name(digest.hexdigest())
         os.chmod(unfinished, 0o644)
         os.replace(unfinished, folder / name)
     finally:
         Path(unfinished).unlink(missing_ok=True)
     return name
+
+
+def content_name(path: Path) -> str:
+    """Return the name that a file of this content has; raises OSError if it cannot be read."""
+    with path.open("rb") as stream:
+        return _name(hashlib.file_digest(stream, "sha256").hexdigest())
 
 
 def open_data(path: Path) -> ForestData:
@@ -139,6 +145,10 @@ def open_data(path: Path) -> ForestData:
         flat = np.asarray(content[first : first + size]).view(dtype)
         arrays[name] = flat.reshape(shape, order=order)
     return _from_arrays(arrays, outline["classes"], outline["folds"])
+
+
+def _name(digest: str) -> str:
+    return f"forest-{digest[:20]}.data"
 
 
 def _begin(head: bytes) -> int:

@@ -87,8 +87,8 @@ def grow_unit(
         list(tree_votes(forest.builder, wanted, train, test, tree))
         for tree in range(first, last)
     ]
-    made_by = {"builder": forest.builder.name, "reason": forest.builder.reason}
-    return {**encode_votes(trees), **made_by}
+    name, reason = forest.builder.maker(wanted.rule)
+    return {**encode_votes(trees), "builder": name, "reason": reason}
 
 
 def warm_up(folder: str, data: str, builder: str = "auto") -> str:
