@@ -70,6 +70,11 @@ class History:
         known += [row.attempt for row in self.rows if row.run_id == run_id]
         return max(known, default=0) + 1
 
+    def last_folder(self, run_id: str) -> str:
+        """Return the folder of the latest attempt at a run; empty before the first."""
+        attempts = self.attempts.get(run_id)
+        return attempts[-1].folder if attempts else ""
+
     def todo(self, runs: Iterable[PlannedRun]) -> list[PlannedRun]:
         """Return the runs, in the order given, that have a trial without a score."""
         done = self.done

@@ -57,6 +57,9 @@ class RunSpec:
         After which the run, or one try of one unit, is given up.
     max_attempts : int
         How often a unit is tried before its trials fail.
+    continues : str
+        The folder of an earlier attempt at the same run, which ended before its time; what a
+        workload kept there may be taken up. Empty for the first attempt.
     """
 
     run_id: str
@@ -75,6 +78,7 @@ class RunSpec:
     run_deadline_seconds: float
     unit_deadline_seconds: float
     max_attempts: int = 3
+    continues: str = ""
 
 
 def load(path: Path) -> RunSpec:
@@ -129,11 +133,14 @@ def _build(document: Mapping[str, Any], source: str) -> RunSpec:
         "run_deadline_seconds": ((int, float), _duration_rule),
         "unit_deadline_seconds": ((int, float), _duration_rule),
         "max_attempts": (int, _from_one_rule),
+        "continues": (str, _earlier_rule),
     }
     values: dict[str, Any] = {}
     for name in names:
         kind, rule = kinds.get(name, (str, None))
-        values[name] = problems.value(document, name, kind, rule=rule)
+        needed = name != "continues"
+        values[name] = problems.value(document, name, kind, rule=rule, required=needed)
+    values["continues"] = values["continues"] or ""
     for table in ("addresses", "slots"):
         if values[table] is not None and values["nodes"] is not None:
             _match_nodes(problems, table, values)
@@ -168,6 +175,10 @@ def _trials(problems: Problems, records: list[Any]) -> tuple[PlannedTrial, ...]:
 
 def _id_rule(value: str) -> str | None:
     return None if _DIGITS.match(value) else "must be 20 hexadecimal digits"
+
+
+def _earlier_rule(value: str) -> str | None:
+    return None if not value else _id_rule(value)
 
 
 def _engine_rule(value: str) -> str | None:

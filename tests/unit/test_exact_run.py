@@ -133,6 +133,20 @@ def test_a_driver_that_starts_again_goes_on(spec):
     assert len(told) == len(spec.trials)
 
 
+def test_another_attempt_takes_up_what_was_kept_and_says_so(spec):
+    first = SharedForestWork(spec)
+    work_off(first, first.units[:4])
+    assert "kept_parts_taken_up" not in first.summary([])
+    later = dataclasses.replace(spec, run_id="1" * 20, continues=spec.run_id)
+    second = SharedForestWork(later)
+    assert not {unit.unit_id for unit in first.units[:4]} & {u.unit_id for u in second.units}
+    results = work_off(second, second.units)
+    assert {one.trial_id: one.scores for one in results} == reference(spec)
+    assert SharedForestWork(later).summary(results)["kept_parts_taken_up"] == 2
+    fresh = dataclasses.replace(spec, run_id="2" * 20)
+    assert len(SharedForestWork(fresh).units) == len(first.units)
+
+
 def test_trials_that_were_kept_but_not_told_are_told(spec):
     first = SharedForestWork(spec)
     work_off(first, first.units)

@@ -185,6 +185,10 @@ ROW = sweep_journal.entries(repeats=1)[-1]
         ({"status": "failed", "reason": "head gone"}, "failed: head gone"),
         ({"status": "interrupted", "reason": None}, "interrupted: no reason known"),
         ({"starts": 2}, "the driver was started 2 times"),
+        (
+            {"summary": {"kept_parts_taken_up": 7}},
+            "it went on from what an attempt before had kept",
+        ),
         ({"trials": 2, "ok": 2}, "only 2 of 6 trials"),
         ({"ok": 5}, "1 of 6 trials failed"),
         ({"wall_seconds": None}, "no time was recorded"),

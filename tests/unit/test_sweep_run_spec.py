@@ -49,6 +49,7 @@ BROKEN = {
     "run_deadline_seconds": float("inf"),
     "unit_deadline_seconds": 0,
     "max_attempts": 0,
+    "continues": "../other",
     "extra": 1,
 }
 

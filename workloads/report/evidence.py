@@ -144,6 +144,8 @@ def exclusion(row: RunRecord, trials: int) -> str | None:
         return f"the driver was started {row.starts} times"
     if row.trials < trials:
         return f"only {row.trials} of {trials} trials, the others were done before"
+    if row.summary.get("kept_parts_taken_up"):
+        return "it went on from what an attempt before had kept"
     if row.ok < row.trials:
         return f"{row.trials - row.ok} of {row.trials} trials failed"
     if not row.wall_seconds:

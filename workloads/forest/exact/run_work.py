@@ -5,6 +5,7 @@ The driver needs no scikit-learn for it.
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,15 @@ from workloads.runs import PlannedTrial, RunSpec
 
 PREPARATION = "workloads.forest.exact.preparation"
 KEPT = "kept"
+TAKEN_UP = "taken-up.json"
 
 
 class SharedForestWork:
     """The units of a run whose trials share trees; what cannot share is fitted one by one.
 
     What units gave back is kept in the run's folder under `home`: a driver that is started
-    again goes on from there.
+    again goes on from there, and so does another attempt at the same run. The summary then
+    has `kept_parts_taken_up`, and the run's time is no measurement.
 
     Parameters
     ----------
@@ -42,7 +45,7 @@ class SharedForestWork:
         note = note_path(spec.home, version, folds, spec.seed, builder)
         facts = read_note(note)
         shared = open_data(note.parent / facts["name"])
-        kept = Path(spec.home).expanduser() / "runs" / spec.run_id / "shared"
+        kept = _kept(spec)
         self._spec = spec
         self._all = _planned_at_first(kept, spec.trials)
         trials = [{**facts["base"], **trial.parameters} for trial in self._all]
@@ -58,6 +61,7 @@ class SharedForestWork:
         self._plain_units = {unit.unit_id for unit in self._plain.units}
         self._spent = _Spent()
         self._makers = _Makers(kept / "builders.json")
+        self._taken_up = _number_in(kept / TAKEN_UP)
         self._resumed = [one for one in self._work.resumed() if one.trial in self._open]
         self.units: Sequence[Unit] = self._left()
 
@@ -112,6 +116,7 @@ class SharedForestWork:
             "trees_asked_for": plan.reused_trees,
             "trees_grown_at_most": plan.builds,
             **self._makers.summary(),
+            **({"kept_parts_taken_up": self._taken_up} if self._taken_up else {}),
         }
 
     def _left(self) -> list[Unit]:
@@ -209,6 +214,23 @@ def _arguments(spec: RunSpec) -> dict[str, Any]:
         "seed": spec.seed,
         "builder": spec.parameters["builder"],
     }
+
+
+def _kept(spec: RunSpec) -> Path:
+    """Return the folder for what units gave back; that of an earlier attempt is moved here."""
+    runs = Path(spec.home).expanduser() / "runs"
+    own = runs / spec.run_id / "shared"
+    earlier = runs / spec.continues / "shared"
+    if spec.continues and earlier.is_dir() and not own.exists():
+        done = [path for path in earlier.glob("*/*.json") if not path.name.startswith(".")]
+        write_json(earlier / TAKEN_UP, max(len(done), _number_in(earlier / TAKEN_UP)))
+        own.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(earlier, own)
+    return own
+
+
+def _number_in(path: Path) -> int:
+    return int(json.loads(path.read_text())) if path.exists() else 0
 
 
 def _planned_at_first(kept: Path, trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:
