@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import sklearn
 from sklearn import get_config
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
+from sklearn.model_selection import ParameterGrid
 from sklearn.utils._param_validation import (
     InvalidParameterError,
     validate_parameter_constraints,
@@ -16,6 +18,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.multiclass import type_of_target
 
 from workloads.forest.exact.parameters import OutsideTheRules
+from workloads.forest.exact.plan import Plan, plan_search
 
 SCIKIT_LEARN = "1.9."
 _LARGEST = float(np.finfo(np.float32).max)
@@ -73,6 +76,28 @@ def check_folds(folds: Sequence[tuple[Any, Any]], n_rows: int) -> list[tuple[Any
             raise OutsideTheRules("a fold is empty")
         found.append((train, test))
     return found
+
+
+def plan_candidates(
+    estimator: Any, grid: Any, inputs: Inputs, folds: Sequence[tuple[Any, Any]]
+) -> Plan:
+    """Return the plan of a grid on these folds.
+
+    Raises
+    ------
+    OutsideTheRules
+        If nothing of it can be shared.
+    """
+    base = clone(estimator).get_params()
+    candidates = list(ParameterGrid(grid))
+    if any(set(candidate) - set(base) for candidate in candidates):
+        raise OutsideTheRules("the grid names a parameter that a forest does not have")
+    trials = [{**base, **candidate} for candidate in candidates]
+    sizes = [len(train) for train, _ in folds]
+    plan = plan_search(trials, sizes, inputs.matrix.shape[1], refused_parameters(trials))
+    if len(plan.plain) == len(trials):
+        raise OutsideTheRules("; ".join(sorted(set(plan.plain.values()))))
+    return plan
 
 
 def refused_parameters(trials: Sequence[Mapping[str, Any]]) -> dict[int, str]:

@@ -1,7 +1,7 @@
 """Which forests of a grid share trees: groups, what each group grows, and why some do not."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from workloads.forest.exact.growth import NO_LIMIT, GrowthRule
@@ -63,6 +63,25 @@ class Group:
             "checkpoints": [list(points) for points in self.checkpoints],
         }
 
+    def by_depth(self) -> list[tuple["Group", tuple[int, ...]]]:
+        """Return a group for each depth limit, and which of the variants here are in it."""
+        limits = sorted({variant.max_depth for variant in self.variants}, reverse=True)
+        members = [
+            tuple(i for i, variant in enumerate(self.variants) if variant.max_depth == limit)
+            for limit in limits
+        ]
+        return [
+            (
+                replace(
+                    self,
+                    variants=tuple(self.variants[i] for i in those),
+                    checkpoints=tuple(self.checkpoints[i] for i in those),
+                ),
+                those,
+            )
+            for those in members
+        ]
+
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Group":
         """Return the group that `as_json` described."""
@@ -80,6 +99,23 @@ class FoldPlan:
 
     groups: tuple[Group, ...]
     places: Mapping[int, Place]
+
+    def parted(self, too_large: Callable[[Group], bool]) -> "FoldPlan":
+        """Return the same fold with the groups that are too large cut by depth limit."""
+        groups: list[Group] = []
+        moved: dict[tuple[int, int], tuple[int, int]] = {}
+        for number, group in enumerate(self.groups):
+            everything = tuple(range(len(group.variants)))
+            parts = group.by_depth() if too_large(group) else [(group, everything)]
+            for part, members in parts:
+                for now, before in enumerate(members):
+                    moved[number, before] = len(groups), now
+                groups.append(part)
+        places = {
+            trial: (*moved[group, variant], size)
+            for trial, (group, variant, size) in self.places.items()
+        }
+        return FoldPlan(tuple(groups), places)
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,16 @@ class SharedForestWork:
         self._all = _planned_at_first(kept, spec.trials)
         trials = [{**facts["base"], **trial.parameters} for trial in self._all]
         sizes = [len(train) for train, _ in shared.folds]
-        self._plan = plan_search(trials, sizes, facts["columns"])
         self._work = ExactWork(
-            self._plan, shared, str(note.parent), facts["name"], kept=kept, builder=builder
+            plan_search(trials, sizes, facts["columns"]),
+            shared,
+            str(note.parent),
+            facts["name"],
+            kept=kept,
+            builder=builder,
+            slots=sum(spec.slots.values()),
         )
+        self._plan = self._work.plan
         open_ids = {trial.trial_id for trial in spec.trials}
         self._open = {i for i, trial in enumerate(self._all) if trial.trial_id in open_ids}
         plain = tuple(self._all[i] for i in sorted(self._plan.plain) if i in self._open)

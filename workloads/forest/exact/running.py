@@ -55,7 +55,13 @@ def share_elsewhere(
     with tempfile.TemporaryDirectory(prefix="exact-forest-") as folder:
         name = write_data(Path(folder), data)
         work = ExactWork(
-            plan, data, folder, name, builder=choice, judge=lambda fold: judges[fold]
+            plan,
+            data,
+            folder,
+            name,
+            builder=choice,
+            judge=lambda fold: judges[fold],
+            early=Path(folder),
         )
         for unit_id, value in run(work.units):
             shared.builder, shared.reason = value["builder"], value["reason"]

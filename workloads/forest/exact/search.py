@@ -6,13 +6,10 @@ from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
-from sklearn.model_selection._validation import (
-    _fit_and_score,
-    _warn_or_raise_about_fit_failures,
-)
+from sklearn.model_selection._validation import _warn_or_raise_about_fit_failures
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
@@ -21,10 +18,11 @@ from workloads.forest.exact.inputs import (
     Inputs,
     check_folds,
     check_inputs,
-    refused_parameters,
+    plan_candidates,
 )
 from workloads.forest.exact.parameters import OutsideTheRules
-from workloads.forest.exact.plan import Plan, plan_search
+from workloads.forest.exact.plain_fits import fit_plainly
+from workloads.forest.exact.plan import Plan
 from workloads.forest.exact.running import in_processes, share_elsewhere, share_in_process
 from workloads.forest.exact.scoring import FoldScorer
 from workloads.forest.exact.sharing import Fold, forest_data
@@ -51,10 +49,10 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
     builder : {"auto", "compiled", "scikit-learn"}, default="auto"
         What grows the shared trees. "auto" takes the compiled builder if it proves itself
         against scikit-learn's at start, and else scikit-learn's.
-    engine : object with a method ``run``, default=None
-        Where the units of shared work are done: ``run(units)`` yields pairs of a unit's id
-        and its value, in any order. The folder named in the units' arguments must be
-        readable there. None is this machine.
+    engine : RayUnits, DaskUnits or object with a method ``run``, default=None
+        Where the units of shared work are done; None is this machine. ``run(units)`` yields
+        pairs of a unit's id and its value, in any order. Combinations that cannot share are
+        fitted on this machine.
 
     Attributes
     ----------
@@ -150,7 +148,18 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         self.n_splits_ = len(folds)
         candidates = list(ParameterGrid(self.param_grid))
         found = self._shared(X, y, inputs, plan, folds, scorers)
-        found |= self._plain(X, y, plan, folds, candidates, scorers)
+        found |= fit_plainly(
+            self.estimator,
+            X,
+            y,
+            {trial: candidates[trial] for trial in plan.plain},
+            folds,
+            scorers,
+            parallel={"n_jobs": self.n_jobs, "pre_dispatch": self.pre_dispatch},
+            verbose=self.verbose,
+            return_train_score=self.return_train_score,
+            error_score=self.error_score,
+        )
         out = [found[place] for place in product(range(len(candidates)), range(len(folds)))]
         _warn_or_raise_about_fit_failures(out, self.error_score)
         results = self._format_results(candidates, len(folds), out)
@@ -182,16 +191,7 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         if not folds or len(folds) != n_splits:
             raise OutsideTheRules("there is no fold, or not as many as the splitter says")
         folds = check_folds(folds, len(inputs.matrix))
-        base = clone(self.estimator).get_params()
-        candidates = list(ParameterGrid(self.param_grid))
-        if any(set(candidate) - set(base) for candidate in candidates):
-            raise OutsideTheRules("the grid names a parameter that a forest does not have")
-        trials = [{**base, **candidate} for candidate in candidates]
-        sizes = [len(train) for train, _ in folds]
-        refused = refused_parameters(trials)
-        plan = plan_search(trials, sizes, inputs.matrix.shape[1], refused)
-        if len(plan.plain) == len(trials):
-            raise OutsideTheRules("; ".join(sorted(set(plan.plain.values()))))
+        plan = plan_candidates(self.estimator, self.param_grid, inputs, folds)
         return inputs, plan, folds
 
     def _shared(
@@ -242,37 +242,6 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
             with_train=self.return_train_score,
             error_score=self.error_score,
         ).judge
-
-    def _plain(
-        self,
-        x: Any,
-        y: Any,
-        plan: Plan,
-        folds: Sequence[Fold],
-        candidates: Sequence[Mapping[str, Any]],
-        scorer: Any,
-    ) -> Scores:
-        places = list(product(sorted(plan.plain), range(len(folds))))
-        found = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
-            delayed(_fit_and_score)(
-                clone(self.estimator),
-                x,
-                y,
-                scorer=scorer,
-                train=folds[fold][0],
-                test=folds[fold][1],
-                verbose=self.verbose,
-                parameters=candidates[trial],
-                fit_params={},
-                score_params={},
-                return_train_score=self.return_train_score,
-                return_n_test_samples=True,
-                return_times=True,
-                error_score=self.error_score,
-            )
-            for trial, fold in places
-        )
-        return dict(zip(places, found, strict=True))
 
     def _finish(
         self,

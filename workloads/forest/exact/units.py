@@ -3,18 +3,21 @@
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from workloads.engines import Unit
+from workloads.forest.exact import native
 from workloads.forest.exact.builders import ForestBuilder
 from workloads.forest.exact.plan import Group, Plan
 from workloads.forest.exact.sharing import ForestData, open_data
 from workloads.forest.exact.votes import encode_votes, tree_votes
 
 FUNCTION = "workloads.forest.exact.units:grow_unit"
-UNIT_SECONDS = 3.0
+UNIT_SECONDS = 1.5  # of a whole core: some five seconds on the smallest machines
+SMALL_UNIT_SECONDS = 0.1
+UNITS_PER_SLOT = 20
 MOST_TREES = 20
 MOST_VOTES = 24_000_000  # rows x variants x trees of a unit: what its value may weigh
 
@@ -30,8 +33,30 @@ class TreeRange:
     unit: Unit
 
 
+def fit_for_units(plan: Plan, data: ForestData, builder: str = "auto") -> Plan:
+    """Return the plan with groups cut by depth where one tree with all its depths is too long.
+
+    What is lost is the proof that a deep tree is the shallow one too; only trees that take
+    seconds are concerned.
+    """
+
+    def too_long(n_train: int, group: Group) -> bool:
+        return tree_seconds(group, n_train, builder) > UNIT_SECONDS
+
+    folds = tuple(
+        part.parted(functools.partial(too_long, len(train)))
+        for part, (train, _) in zip(plan.folds, data.folds, strict=True)
+    )
+    return replace(plan, folds=folds)
+
+
 def cut_units(
-    plan: Plan, data: ForestData, folder: str, name: str, builder: str = "auto"
+    plan: Plan,
+    data: ForestData,
+    folder: str,
+    name: str,
+    builder: str = "auto",
+    slots: int | None = None,
 ) -> list[TreeRange]:
     """Return the units of a plan, in the order in which their values are needed.
 
@@ -39,31 +64,42 @@ def cut_units(
     ----------
     plan : Plan
     data : ForestData
-        Decides how many trees make a unit of a few seconds.
+        Decides how many trees make a unit of a second or two.
     folder, name : str
         Where each node finds the data file, and its name.
     builder : str
         As in `ForestBuilder`.
+    slots : int, optional
+        How many units are worked on at once: little work is cut finer for many.
     """
+    costs = {
+        (fold, number): tree_seconds(group, len(train), builder)
+        for fold, (part, (train, _)) in enumerate(zip(plan.folds, data.folds, strict=True))
+        for number, group in enumerate(part.groups)
+    }
+    all_seconds = sum(
+        cost * plan.folds[fold].groups[number].n_trees for (fold, number), cost in costs.items()
+    )
+    fair = all_seconds / (UNITS_PER_SLOT * slots) if slots else UNIT_SECONDS
+    seconds = min(UNIT_SECONDS, max(fair, SMALL_UNIT_SECONDS))
     ranges = []
-    for fold, (part, (train, test)) in enumerate(zip(plan.folds, data.folds, strict=True)):
-        for number, group in enumerate(part.groups):
-            cost = tree_seconds(group, len(train), builder)
-            size = _trees_per_unit(group, cost, len(test))
-            for first in range(0, group.n_trees, size):
-                last = min(first + size, group.n_trees)
-                arguments = {
-                    "folder": folder,
-                    "data": name,
-                    "fold": fold,
-                    "group": group.as_json(),
-                    "first": first,
-                    "last": last,
-                    "builder": builder,
-                }
-                unit_id = f"fold{fold}-group{number}-trees{first}-{last}"
-                unit = Unit(unit_id, FUNCTION, arguments, cost * (last - first))
-                ranges.append(TreeRange(fold, number, first, last, unit))
+    for (fold, number), cost in costs.items():
+        group = plan.folds[fold].groups[number]
+        size = _trees_per_unit(group, seconds / cost, len(data.folds[fold][1]))
+        for first in range(0, group.n_trees, size):
+            last = min(first + size, group.n_trees)
+            arguments = {
+                "folder": folder,
+                "data": name,
+                "fold": fold,
+                "group": group.as_json(),
+                "first": first,
+                "last": last,
+                "builder": builder,
+            }
+            unit_id = f"fold{fold}-group{number}-trees{first}-{last}"
+            unit = Unit(unit_id, FUNCTION, arguments, cost * (last - first))
+            ranges.append(TreeRange(fold, number, first, last, unit))
     return ranges
 
 
@@ -99,15 +135,17 @@ def warm_up(folder: str, data: str, builder: str = "auto") -> str:
 def tree_seconds(group: Group, n_train: int, builder: str = "auto") -> float:
     """Guess the CPU seconds of one tree with all its depths: to cut and order units only.
 
-    Read off trees of cover type's shape on one core.
+    Read off trees of cover type's shape on one core. Where the kernels are missing here, they
+    are taken to be missing everywhere.
     """
     levels = math.log2(max(n_train, 2))
     depths = group.depths(0)
     share = sum(min(1.0, depth / levels) for depth in depths)
     heavy = 6.0 if group.rule.criterion == "entropy" else 1.0
-    slow = 8.0 if builder == "scikit-learn" or group.rule.best_first else 1.0
-    pace = 2e-9 * heavy * slow
-    return max(1e-4, n_train * levels * group.rule.max_features * pace * share)
+    plain = builder == "scikit-learn" or native.library_or_none() is None
+    slow = 8.0 if plain or group.rule.best_first else 1.0
+    pace = 3e-9 * heavy * slow
+    return 1e-3 * len(depths) + n_train * levels * group.rule.max_features * pace * share
 
 
 class _Opened:
@@ -121,7 +159,6 @@ def _opened(folder: str, data: str, builder: str) -> _Opened:
     return _Opened(open_data(Path(folder) / data), builder)
 
 
-def _trees_per_unit(group: Group, cost: float, n_test: int) -> int:
-    by_time = int(UNIT_SECONDS / cost)
+def _trees_per_unit(group: Group, by_time: float, n_test: int) -> int:
     by_size = MOST_VOTES // max(1, n_test * len(group.variants))
-    return max(1, min(by_time, by_size, MOST_TREES))
+    return max(1, min(int(by_time), by_size, MOST_TREES))

@@ -1,7 +1,6 @@
 """The work of a search elsewhere: units out, values in any order in, finished trials out."""
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from contracts.files import write_json
 from contracts.trial import canonical
 from workloads.engines import Unit
+from workloads.forest.exact.kept import Early, Kept, Key
 from workloads.forest.exact.plan import Plan
 from workloads.forest.exact.sharing import ForestData
 from workloads.forest.exact.tallies import GroupTally, Judge, Score
-from workloads.forest.exact.units import TreeRange, cut_units
+from workloads.forest.exact.units import TreeRange, cut_units, fit_for_units
 from workloads.forest.exact.votes import Tally, Vote, decode_votes
-
-Key = tuple[int, int]  # fold, group
 
 
 @dataclass(frozen=True)
@@ -42,11 +39,15 @@ class ExactWork:
         A folder for what units gave back. A later `ExactWork` of the same plan takes it up,
         and only what is missing is left to do: a killed driver costs the units under way.
         Values that come before their turn wait there, not in memory. Scores must then be
-        numbers.
+        JSON.
     builder : str
         As in `ForestBuilder`.
     judge : callable, optional
         `judge(fold)` gives what scores a tally of that fold; accuracy if left out.
+    slots : int, optional
+        As in `cut_units`.
+    early : Path, optional
+        A folder for values that come before their turn, where `kept` is not wanted.
     """
 
     def __init__(
@@ -59,21 +60,24 @@ class ExactWork:
         kept: Path | None = None,
         builder: str = "auto",
         judge: Callable[[int], Judge] | None = None,
+        slots: int | None = None,
+        early: Path | None = None,
     ) -> None:
-        self._plan = plan
+        plan = fit_for_units(plan, data, builder)
+        self.plan = self._plan = plan
         self._data = data
         self._judge = judge or (lambda fold: accuracy_judge(data, fold))
         self._ranges: dict[str, TreeRange] = {}
         self._waiting: dict[Key, list[TreeRange]] = {}
-        for part in cut_units(plan, data, folder, name, builder):
+        for part in cut_units(plan, data, folder, name, builder, slots):
             self._ranges[part.unit.unit_id] = part
             self._waiting.setdefault((part.fold, part.group), []).append(part)
-        self._early: dict[str, Mapping[str, Any]] = {}
+        self._early = Early(early)
         self._tallies: dict[Key, GroupTally] = {}
         self._scores: dict[Key, dict[tuple[int, int], Any]] = {}
         self._told: set[int] = set()
         self._committed: set[str] = set()
-        self._kept = _Kept(kept / _digest(plan, name)) if kept else None
+        self._kept = Kept(kept / _digest(plan, name)) if kept else None
         self._resumed = self._take_up()
 
     @property
@@ -113,11 +117,12 @@ class ExactWork:
         trees = decode_votes(value)
         if len(trees) != part.last - part.first:
             raise ValueError(f"{unit_id} has another number of trees")
+        key = (part.fold, part.group)
         if self._kept:
             self._kept.put(unit_id, value)
         else:
-            self._early[unit_id] = value
-        self._commit((part.fold, part.group), {unit_id: trees})
+            self._early.put(unit_id, value, due=self._waiting[key][0] is part)
+        self._commit(key, {unit_id: trees})
         return self._finished()
 
     def _has(self, unit_id: str) -> bool:
@@ -127,10 +132,9 @@ class ExactWork:
         queue = self._waiting[key]
         while queue and self._has(queue[0].unit.unit_id):
             unit_id = queue[0].unit.unit_id
-            trees = decoded.get(unit_id) or self._trees(unit_id)
+            trees = self._trees(unit_id, decoded)
             if trees is None:
                 return
-            self._early.pop(unit_id, None)
             for votes in trees:
                 self._note(key, self._tally(key).add_tree(votes))
             self._committed.add(unit_id)
@@ -138,9 +142,14 @@ class ExactWork:
         if not queue:
             self._close(key)
 
-    def _trees(self, unit_id: str) -> list[list[Vote]] | None:
-        if unit_id in self._early:
-            return decode_votes(self._early[unit_id])
+    def _trees(
+        self, unit_id: str, decoded: Mapping[str, list[list[Vote]]]
+    ) -> list[list[Vote]] | None:
+        early = self._early.pop(unit_id) if unit_id in self._early else None
+        if unit_id in decoded:
+            return decoded[unit_id]
+        if early is not None:
+            return decode_votes(early)
         return self._kept.get(unit_id) if self._kept else None
 
     def _note(self, key: Key, scores: list[Score]) -> None:
@@ -188,44 +197,6 @@ class ExactWork:
         return self._tallies[key]
 
 
-class _Kept:
-    """Values of units and scores of complete groups, one file each, whole or absent."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._names = {path.stem for path in folder.glob("*.json")}
-
-    def has(self, name: str) -> bool:
-        return name in self._names
-
-    def put(self, name: str, value: Mapping[str, Any]) -> None:
-        write_json(self._folder / f"{name}.json", dict(value))
-        self._names.add(name)
-
-    def get(self, name: str) -> list[list[Vote]] | None:
-        try:
-            return decode_votes(json.loads((self._folder / f"{name}.json").read_text()))
-        except (OSError, ValueError):
-            self._names.discard(name)  # a damaged file is a unit not done
-            return None
-
-    def close(self, key: Key, scores: Mapping[tuple[int, int], Any], names: list[str]) -> None:
-        rows = [[*place, score] for place, score in sorted(scores.items())]
-        write_json(self._folder / f"{_score_name(key)}.json", {"scores": rows})
-        self._names.add(_score_name(key))
-        for name in names:
-            (self._folder / f"{name}.json").unlink(missing_ok=True)
-            self._names.discard(name)
-
-    def scores(self, key: Key) -> dict[tuple[int, int], Any] | None:
-        try:
-            text = (self._folder / f"{_score_name(key)}.json").read_text()
-            return {(row[0], row[1]): row[2] for row in json.loads(text)["scores"]}
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
-            return None
-
-
 def accuracy_judge(data: ForestData, fold: int) -> Judge:
     """Return what scores a tally of this fold by its accuracy."""
     truth = np.ascontiguousarray(data.classes[data.folds[fold][1]], dtype=np.int32)
@@ -238,10 +209,6 @@ def accuracy_judge(data: ForestData, fold: int) -> Judge:
 
 def _key(part: TreeRange) -> Key:
     return part.fold, part.group
-
-
-def _score_name(key: Key) -> str:
-    return f"scores-fold{key[0]}-group{key[1]}"
 
 
 def _digest(plan: Plan, name: str) -> str:
