@@ -33,7 +33,7 @@ GRID = {
 
 @pytest.fixture(scope="module", autouse=True)
 def surroundings(tmp_path_factory):
-    """A folder for data files of its own, and this project for every process that is started."""
+    """A folder for data files of its own, and this project for every process started."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))

@@ -1,0 +1,87 @@
+"""Faults in a shared search on three machines: a node and a driver die, and no bit changes."""
+
+import dataclasses
+import functools
+import secrets
+
+import pytest
+
+from tests.chaos.arena import Arena, Run, wait_until
+from tests.doubles.run_specs import run_spec
+from workloads import forest
+
+pytestmark = pytest.mark.timeout(900)
+# scikit-learn's trees take long enough for a fault to meet them.
+PARAMETERS = {
+    "dataset": "synthetic-covtype-v1",
+    "rows": 1500,
+    "folds": 2,
+    "grid": {"n_estimators": [20, 600], "ccp_alpha": [0.0, 0.001]},
+    "builder": "scikit-learn",
+}
+
+
+@functools.cache
+def reference() -> list[tuple[float, ...]]:
+    parameters = forest.validate(PARAMETERS)
+    return [one.scores for one in forest.plain(parameters, parameters["seed"])]
+
+
+def busy_search(broken: Arena, which: str) -> Run:
+    """Start a search and wait until some of its units are done and most are not."""
+    at = broken.start(which)
+    spec = dataclasses.replace(
+        run_spec(at.home, PARAMETERS, engine=which),
+        run_id=secrets.token_hex(10),
+        address=at.address,
+        nodes=at.nodes,
+        addresses={node.name: node.private_ip for node in broken.inventory.nodes},
+        slots=at.slots,
+        credentials=at.credentials,
+    )
+    run = broken.launch(spec)
+    wait_until(lambda: done(run) >= 6, 120, "six units to be done", run.log)
+    total = run.records("progress")[-1]["total"]
+    assert total >= 60
+    assert done(run) < total / 2
+    return run
+
+
+def done(run: Run) -> int:
+    return max((record["done"] for record in run.records("progress")), default=0)
+
+
+def check(run: Run) -> dict:
+    """Every trial once, with the scores of GridSearchCV; return the last record."""
+    trials = run.records("trial")
+    assert len({one["trial_id"] for one in trials}) == len(trials) == len(run.spec.trials)
+    scores = {one["trial_id"]: tuple(one["scores"]) for one in trials}
+    assert [scores[trial.trial_id] for trial in run.spec.trials] == reference()
+    last = run.records()[-1]
+    assert last["kind"] == "finished", last
+    assert last["summary"]["trials_ok"] == len(trials)
+    return last
+
+
+def test_a_machine_that_loses_power_half_way_changes_no_bit(broken: Arena, which: str):
+    run = busy_search(broken, which)
+    victim = broken.workers[-1]
+    broken.kill_machine(victim)
+    assert run.records()[-1]["kind"] != "finished"
+    run.wait_for_end(240)
+    last = check(run)
+    assert {record["node"] for record in run.records("death")} == {victim}
+    assert last["retries"] <= 1
+
+
+def test_a_driver_killed_half_way_does_only_what_was_under_way_again(broken: Arena, which: str):
+    run = busy_search(broken, which)
+    broken.kill(broken.head, run.driver_pid())
+    folder = f"{run.spec.home}/runs/{run.spec.run_id}/shared"
+    listed = broken.on(broken.head, "sh", "-c", f"ls {folder}/*/ | grep -c ^fold || true")
+    kept = int(listed)
+    assert kept >= 6
+    total = run.records("progress")[-1]["total"]
+    run.start()
+    run.wait_for_end(240)
+    assert check(run)["units"] <= total - kept + 1  # one tells of trials that were complete
