@@ -207,10 +207,10 @@ MUTANTS = {
 def test_the_proof_at_start_refuses_a_wrong_kernel(
     before, after, fresh_library, monkeypatch, tmp_path
 ):
-    source = kernel_build.SOURCE.read_text()
-    assert before in source
-    mutant = tmp_path / "kernel.c"
-    mutant.write_text(source.replace(before, after))
+    mutant = tmp_path / "kernel"
+    shutil.copytree(kernel_build.SOURCE, mutant)
+    (changed,) = (path for path in mutant.iterdir() if before in path.read_text())
+    changed.write_text(changed.read_text().replace(before, after))
     monkeypatch.setattr(kernel_build, "SOURCE", mutant)
     monkeypatch.setattr(kernel_build, "SHIPPED", tmp_path / "compiled")
     monkeypatch.setattr(

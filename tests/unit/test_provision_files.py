@@ -91,7 +91,7 @@ def test_an_operator_without_a_compiler_is_told(tmp_path):
     script = ROOT / "workloads" / "forest" / "exact" / "kernel_build.py"
     alone = tmp_path / "kernel_build.py"
     shutil.copy(script, alone)
-    shutil.copy(script.with_name("kernel.c"), tmp_path)
+    shutil.copytree(script.with_name("kernel"), tmp_path / "kernel")
     done = subprocess.run(
         [sys.executable, "-I", str(alone)],
         capture_output=True, text=True, timeout=60, check=False, env={"PATH": str(tmp_path)},

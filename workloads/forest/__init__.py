@@ -58,7 +58,8 @@ __all__ = [
 def sources() -> list[Path]:
     """Return the files that decide the scores, in either form, and those of the data."""
     here = Path(__file__).parent
-    shared = [*sorted((here / "exact").glob("*.py")), *sorted((here / "exact").glob("*.[ch]"))]
+    exact = here / "exact"
+    shared = [*sorted(exact.glob("*.py")), *sorted((exact / "kernel").glob("*.[ch]"))]
     fits = [here / "fits.py", here / "parameters.py", here / "work.py"]
     return [*fits, *shared, Path(datasets.__file__), Path(synthetic_covtype.__file__)]
 

@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("kernel.c")
+SOURCE = Path(__file__).with_name("kernel")
 SHIPPED = Path(__file__).with_name("compiled")
 FLAGS = (
     "-std=c11",
@@ -40,7 +40,9 @@ class KernelUnavailable(RuntimeError):
 
 def file_name() -> str:
     """Return the name that the shared object for this machine and this source has."""
-    digest = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode()).hexdigest()[:12]
+    text = " ".join(FLAGS).encode()
+    text += b"".join(path.read_bytes() for path in sorted(SOURCE.glob("*.[ch]")))
+    digest = hashlib.sha256(text).hexdigest()[:12]
     return f"{_platform()}-{digest}.so"
 
 
@@ -69,7 +71,7 @@ def build(folder: Path) -> Path:
             f"no {_platform()} came with the code, and there is no C compiler (cc, gcc or "
             "clang) on PATH"
         )
-    flags = list(FLAGS)
+    flags, parts = list(FLAGS), [str(path) for path in sorted(SOURCE.glob("*.c"))]
     if sys.platform == "darwin":
         flags += ["-undefined", "dynamic_lookup"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +79,7 @@ def build(folder: Path) -> Path:
     os.close(descriptor)
     try:
         done = subprocess.run(
-            [compiler, *flags, "-o", unfinished, str(SOURCE)],
+            [compiler, *flags, "-o", unfinished, *parts],
             capture_output=True,
             text=True,
             timeout=COMPILE_SECONDS,
