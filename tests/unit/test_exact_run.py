@@ -119,6 +119,17 @@ def test_a_damaged_data_file_is_made_again(spec):
     assert path.read_bytes() == content
 
 
+def test_the_times_of_the_trials_add_up_to_what_was_spent(spec):
+    work = SharedForestWork(spec)
+    results, spent = [], 0.0
+    for unit in work.units:
+        outcome = dataclasses.replace(done_here(unit), seconds=2.0, cpu_seconds=1.0)
+        results += work.accept(unit.unit_id, outcome, node="head", attempts=1)
+        spent += 1.0
+    assert sum(one.seconds for one in results) == pytest.approx(2 * spent)
+    assert sum(one.extra["cpu_seconds"] for one in results) == pytest.approx(spent)
+
+
 def test_a_driver_that_starts_again_goes_on(spec):
     first = SharedForestWork(spec)
     chosen = first.units[:4]

@@ -146,32 +146,39 @@ class SharedForestWork:
     def _result(self, trial: FinishedTrial) -> TrialResult:
         self._open.discard(trial.trial)
         one = self._all[trial.trial]
-        share = len(self._all) - len(self._plan.plain)
+        seconds, cpu_seconds = self._spent.part(1 + len(self._open - self._plan.plain.keys()))
         return TrialResult(
             trial_id=one.trial_id,
             status="ok",
             parameters=one.parameters,
             scores=tuple(trial.scores),
-            seconds=self._spent.seconds / share,
+            seconds=seconds,
             nodes=tuple(self._spent.nodes),
             attempts=self._spent.attempts,
-            extra={"cpu_seconds": self._spent.cpu_seconds / share},
+            extra={"cpu_seconds": cpu_seconds},
         )
 
 
 class _Spent:
-    """What the shared units took so far; a trial is told its even part of it."""
+    """What the shared units took; each trial is told an even part of what none was told yet."""
 
     def __init__(self) -> None:
-        self.seconds = self.cpu_seconds = 0.0
+        self._seconds = self._cpu_seconds = 0.0
         self.nodes: dict[str, None] = {}
         self.attempts = 1
 
     def add(self, outcome: Outcome, node: str, attempts: int) -> None:
-        self.seconds += outcome.seconds
-        self.cpu_seconds += outcome.cpu_seconds
+        self._seconds += outcome.seconds
+        self._cpu_seconds += outcome.cpu_seconds
         self.nodes[node] = None
         self.attempts = max(self.attempts, attempts)
+
+    def part(self, trials: int) -> tuple[float, float]:
+        """Return the part of one of so many trials; all parts together are the whole."""
+        parts = self._seconds / trials, self._cpu_seconds / trials
+        self._seconds -= parts[0]
+        self._cpu_seconds -= parts[1]
+        return parts
 
 
 class _Makers:
