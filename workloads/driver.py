@@ -21,6 +21,12 @@ from typing import Any
 from contracts.errors import DONE, FAILED, INTERRUPTED, TandemError
 from contracts.files import single_writer
 from workloads import executor, registry
+from workloads.deadlines import (
+    CONNECT_SECONDS,
+    DATA_SECONDS,
+    LEAVE_SECONDS,
+    WARM_UP_SECONDS,
+)
 from workloads.engines import Engine, Slot, open_engine
 from workloads.executor import Hearers, Limits, Totals
 from workloads.phases import check_same, do_everywhere
@@ -28,10 +34,6 @@ from workloads.registry import Workload
 from workloads.run_log import RunLog
 from workloads.runs import RunSpec, load
 
-CONNECT_SECONDS = 120.0
-DATA_SECONDS = 900.0
-WARM_UP_SECONDS = 300.0
-LEAVE_SECONDS = 30.0
 _LIBRARIES = ("ray", "dask", "distributed", "scikit-learn", "numpy", "scipy", "joblib")
 
 

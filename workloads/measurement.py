@@ -16,6 +16,7 @@ from typing import Literal
 from contracts.errors import TandemError
 from contracts.progress import Event, Tell
 from workloads.cluster import Cluster, Footing, Timeline, clipped
+from workloads.deadlines import driver_seconds
 from workloads.driver_output import DriverOutput, Observed
 from workloads.history import History
 from workloads.journal import Journal, JournalWriteError
@@ -25,7 +26,6 @@ from workloads.run_row import Status, ending, run_row, verdict
 from workloads.runs import RunSpec
 from workloads.sweep import Cell, PlannedRun, Work, planned_run, remaining, run_id
 
-GRACE_SECONDS = 120.0
 TELL_EVERY_SECONDS = 5.0
 
 
@@ -188,16 +188,16 @@ class Measurement:
     def _follow(self, attempt: AttemptRecord, step: str) -> Observed:
         output = self._output(attempt)
         told = begin = self._clock()
-        units = 0
+        units, allowed = 0, driver_seconds(self._limits.run_seconds)
         for data in self._cluster.follow(attempt.folder):
             self._keep(attempt, output, data)
             now = self._clock()
-            if now - begin > self._limits.run_seconds + GRACE_SECONDS:
+            if now - begin > allowed:
                 self._cluster.stop(attempt.folder)
                 observed = self._pull(attempt)
                 if observed.ended is None:
                     observed.ended = "failed"
-                    observed.reason = f"no end within {span(self._limits.run_seconds)}"
+                    observed.reason = f"no end within {span(allowed)}, getting ready included"
                 return observed
             if now - told >= TELL_EVERY_SECONDS:
                 rate = (output.observed.units_done - units) / (now - told)

@@ -8,7 +8,9 @@ import pytest
 
 from contracts.errors import TandemError
 from contracts.progress import tell_nobody
+from workloads import driver
 from workloads.cluster import Footing, clipped
+from workloads.deadlines import driver_seconds
 from workloads.history import planned_runs, read_history
 from workloads.journal import Journal, JournalWriteError
 from workloads.measurement import Limits, Measurement
@@ -320,13 +322,43 @@ def test_a_run_outside_the_plan_is_stopped_and_closed(journal):
 
 
 def test_a_driver_that_never_ends_is_stopped_at_its_deadline(journal):
-    machines, moments = Machines(), iter(range(0, 10**6, 500))
+    machines, moments = Machines(), iter(range(0, 10**6, 1000))
     launch = machines.launch
     machines.launch = lambda spec: (launch(spec), machines.files[spec.run_id].pop())
     measurement, history = opened(journal, machines, clock=lambda: float(next(moments)))
     measurement.measure(RUNS[:1])
     assert ("stop", "folder-0-0") in machines.asked
-    assert history.rows[0].reason == "no end within 1 h"
+    assert history.rows[0].reason == "no end within 1 h 24 min, getting ready included"
+
+
+def test_a_driver_may_use_up_every_deadline_of_its_own(journal):
+    """Data that take long to prepare are no reason to end a run: the driver allows it."""
+    ready = driver.CONNECT_SECONDS + driver.DATA_SECONDS + driver.WARM_UP_SECONDS
+    longest = ready + Limits().run_seconds + driver.LEAVE_SECONDS
+    assert longest < driver_seconds(Limits().run_seconds) < longest + 300
+    machines, clock = Machines(), Clock()
+    measurement, history = opened(journal, machines, clock=clock)
+    follow = machines.follow
+
+    def slowly(folder):
+        yield from itertools.islice(follow(folder), 2)
+        clock.now += longest
+        yield from itertools.islice(follow(folder), 2, None)
+
+    machines.follow = slowly
+    measurement.measure(RUNS[:1])
+    assert (history.rows[0].status, history.rows[0].reason) == ("finished", None)
+    assert [ask for ask in machines.asked if ask[0] == "stop"] == []
+
+
+class Clock:
+    """A clock that stands still until it is put on."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
 
 
 def test_progress_says_how_far_how_fast_and_how_long(journal):
