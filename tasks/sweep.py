@@ -15,12 +15,13 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from contracts import inventory as inventories
-from contracts.errors import DONE, PARTIAL, PartialError, RefusedError, TandemError, UsageError
+from contracts.errors import PartialError, RefusedError, TandemError, UsageError
 from contracts.files import single_writer, state_folder
 from contracts.inventory import Inventory
 from contracts.progress import Event
 from infra import node_image
 from provision.plan import chosen
+from tasks import sweep_answer
 from tasks.progress import Progress
 from tasks.sweep_machines import Machines
 from tasks.verb import Answer, listed, verb, whole_number
@@ -28,14 +29,13 @@ from workloads import results as result_folders
 from workloads.history import History, read_history
 from workloads.journal import Journal, JournalWriteError
 from workloads.measurement import Limits, Measurement
-from workloads.pace import seconds_left, span
 from workloads.records import PlanRecord
 from workloads.sweep_request import (
     SweepRequest,
     check_machines,
     check_size,
     engines_of,
-    work_of,
+    subject_of,
 )
 
 LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
@@ -67,6 +67,8 @@ class _Sweep:
         "preset": "a named set of the workload's parameters",
         "grid": GRID,
         "set": "one parameter as key=value; can be given several times",
+        "vary": "measure each value of a parameter, as NAME=V1,V2 (such as "
+        "--vary rows=1000,10000); can be given several times, which multiplies",
         "name": "the sweep's name and folder; by default the workload's",
         "baseline": "measure the same work in one plain process, without an engine, too",
         "fresh": "start anew; earlier results of that name are kept under another",
@@ -86,6 +88,7 @@ def run(
     preset: str = "",
     grid: str = "",
     set: list[str] = [],  # noqa: B006  invoke takes an option's kind from its default
+    vary: list[str] = [],  # noqa: B006
     name: str = "",
     baseline: bool = True,
     fresh: bool = False,
@@ -96,8 +99,12 @@ def run(
     unit_deadline: str = "600",
 ) -> Answer:
     """Measure a workload on every engine and number of nodes; again: go on where it stopped."""
-    work = work_of(
-        workload, preset=preset, grid=Path(grid) if grid else None, settings=list(set)
+    subject = subject_of(
+        workload,
+        preset=preset,
+        grid=Path(grid) if grid else None,
+        settings=list(set),
+        vary=list(vary),
     )
     wanted = engines_of(listed(engines), baseline=baseline)
     count = whole_number(repeats, "--repeats")
@@ -114,11 +121,14 @@ def run(
     if counts:
         chosen(machines, max(counts))
     counts = counts or tuple(range(1, len(machines.nodes) + 1))
-    request = SweepRequest(work, wanted, counts, count)
+    request = SweepRequest(subject, wanted, counts, count)
     check_size(request)
     plan = request.record(_machine_facts(machines), _facts(machines, workload))
     sweep = _Sweep(name, folder, request, plan, machines, limits)
-    return _preview(sweep, fresh) if dry_run else _run(sweep, fresh)
+    if dry_run:
+        history = History() if fresh else read_history(sweep.journal.read().records)
+        return sweep_answer.preview(name, request, sweep.journal, history)
+    return _run(sweep, fresh)
 
 
 def _node_counts(text: str) -> tuple[int, ...]:
@@ -158,31 +168,6 @@ def _facts(machines: Inventory, workload: str) -> Mapping[str, Any]:
     return facts
 
 
-def _preview(sweep: _Sweep, fresh: bool) -> Answer:
-    """Return the plan and what is left of it, without touching anything."""
-    journal = sweep.journal
-    history = History() if fresh else read_history(journal.read().records)
-    runs = sweep.request.runs
-    todo = history.todo(runs)
-    left = seconds_left(todo, history.rows)
-    document = {
-        **_document(sweep, history),
-        "fits": sweep.request.fits(),
-        "todo": [
-            {"engine": run.cell.engine, "nodes": run.cell.nodes, "repeat": run.repeat}
-            for run in todo
-        ],
-    }
-    lines = [
-        f"{sweep.name}: {len(runs)} runs of {len(sweep.request.work.combinations)} "
-        f"combinations, about {sweep.request.fits()} fits in all; {len(todo)} runs to do"
-        + (f", about {span(left)}." if left else "."),
-        *(f"  {run.cell.engine:<6}{run.cell.nodes:>3} nodes, repeat {run.repeat}"
-          for run in todo),
-    ]  # fmt: skip
-    return Answer(document, "\n".join(lines))
-
-
 def _run(sweep: _Sweep, fresh: bool) -> Answer:
     tell = Progress(least_seconds=1.0)
     with _one_at_a_time(sweep):
@@ -197,7 +182,9 @@ def _run(sweep: _Sweep, fresh: bool) -> Answer:
         history = read_history(reading.records)
         check_machines(history, sweep.plan, sweep.name)
         _measure(sweep, journal, history, tell)
-    return _answer(sweep, history)
+    return sweep_answer.outcome(
+        sweep.name, sweep.request, sweep.journal, history, again=_command()
+    )
 
 
 def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) -> None:
@@ -206,9 +193,7 @@ def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) 
         return
     ours = {one.folder for attempts in history.attempts.values() for one in attempts}
     machines = Machines(sweep.inventory, state_folder(), LOCK, tell, ours)
-    measurement = Measurement(
-        sweep.request.work, journal, history, machines, limits=sweep.limits, tell=tell
-    )
+    measurement = Measurement(journal, history, machines, limits=sweep.limits, tell=tell)
     try:
         if not history.plans or history.plans[-1] != sweep.plan:
             measurement.record(sweep.plan)
@@ -241,43 +226,6 @@ def _one_at_a_time(sweep: _Sweep) -> Iterator[None]:
         single_writer(beside, purpose=f"The sweep {sweep.name!r}"),
     ):
         yield
-
-
-def _answer(sweep: _Sweep, history: History) -> Answer:
-    document = _document(sweep, history)
-    if document["complete"]:
-        words = f"The sweep {sweep.name!r} is complete: {document['runs']} runs."
-        following = f"fab report.build --name {sweep.name}"
-    else:
-        words = (
-            f"The sweep {sweep.name!r} is incomplete: {document['runs_complete']} of "
-            f"{document['runs']} runs are complete, {document['trials_failed']} trials failed."
-        )
-        following = f"{_command()} tries what is missing again"
-    text = f"{words}\nJournal: {sweep.journal.path}\nNext: {following}"
-    return Answer(document, text, DONE if document["complete"] else PARTIAL)
-
-
-def _document(sweep: _Sweep, history: History) -> dict[str, Any]:
-    runs = sweep.request.runs
-    todo = history.todo(runs)
-    wanted = {trial.trial_id for run in runs for trial in run.trials}
-    failed = [
-        name
-        for name, result in history.results.items()
-        if name in wanted and result.status == "failed"
-    ]
-    return {
-        "sweep": sweep.name,
-        "journal": str(sweep.journal.path),
-        "runs": len(runs),
-        "runs_complete": len(runs) - len(todo),
-        "trials": len(wanted),
-        "trials_complete": len(wanted & history.done),
-        "trials_failed": len(failed),
-        "quarantined": sweep.journal.quarantined(),
-        "complete": not todo,
-    }
 
 
 def _command() -> str:

@@ -83,6 +83,7 @@ def drive(spec: RunSpec, log: RunLog, stack: contextlib.ExitStack) -> None:
     with _phase(log, "connect"):
         engine.connect(CONNECT_SECONDS)
     lost = _make_ready(spec, log, workload, engine)
+    begin_cpu = time.process_time()
     totals = _work(spec, log, workload, engine, lost)
     results = [log.results[trial.trial_id] for trial in spec.trials]
     log.write(
@@ -91,6 +92,7 @@ def drive(spec: RunSpec, log: RunLog, stack: contextlib.ExitStack) -> None:
         units=totals.units,
         retries=totals.retries,
         cpu_seconds=totals.cpu_seconds,
+        driver_cpu_seconds=time.process_time() - begin_cpu,
         summary=workload.open_work(spec).summary(results),
     )
 

@@ -36,6 +36,7 @@ class Observed:
     reason: str | None = None
     wall_seconds: float | None = None
     cpu_seconds: float | None = None
+    driver_cpu_seconds: float | None = None
     retries: int = 0
     summary: dict[str, Any] = field(default_factory=dict)
     rejected: list[str] = field(default_factory=list)
@@ -121,6 +122,8 @@ class DriverOutput:
             now.units_total = now.units_done = _count(document["units"])
             now.retries = _count(document["retries"])
             now.cpu_seconds = _duration(document["cpu_seconds"])
+            if "driver_cpu_seconds" in document:
+                now.driver_cpu_seconds = _duration(document["driver_cpu_seconds"])
             now.summary = dict(_flat(document.get("summary") or {}))
             now.ended = "finished"
         elif kind == "failed":

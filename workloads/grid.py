@@ -59,11 +59,19 @@ def with_settings(parameters: Mapping[str, Any], settings: Iterable[str]) -> dic
         parts = key.strip().split(".")
         if not equals or not all(parts):
             problems.append(f"{setting!r}: must be key=value")
-        elif not _put(result, parts, _value(value)):
+        elif not _put(result, parts, setting_value(value)):
             problems.append(f"{setting!r}: {'.'.join(parts[:-1])} is a value and no table")
     if problems:
         raise InvalidDocument(source="--set", problems=problems, next_step=EXAMPLE)
     return result
+
+
+def setting_value(text: str) -> Any:
+    """Return the value that a text means: JSON where it is JSON, else the text itself."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except ValueError:
+        return text.strip()
 
 
 def _put(table: dict[str, Any], parts: list[str], value: Any) -> bool:
@@ -73,13 +81,6 @@ def _put(table: dict[str, Any], parts: list[str], value: Any) -> bool:
             return False
     table[parts[-1]] = value
     return True
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except ValueError:
-        return text.strip()
 
 
 def _refuse_constant(name: str) -> Any:

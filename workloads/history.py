@@ -1,6 +1,6 @@
 """What a journal's records add up to: which trials count, which runs are open or closed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,22 +92,27 @@ def read_history(records: Iterable[Mapping[str, Any]]) -> History:
     return history
 
 
-def planned_cells(plans: Iterable[PlanRecord], work: Work) -> dict[Cell, int]:
-    """Return how many repeats of each cell are wanted: what the latest plan of it says."""
-    wanted: dict[Cell, int] = {}
+def planned_runs(plans: Sequence[PlanRecord]) -> list[PlannedRun]:
+    """Return every run that the plans ask for of what the latest one computes.
+
+    They come in the order of repeats. How many repeats of a cell are wanted is what the
+    latest plan of it says; its variation is called what the latest plan of all calls it.
+    """
+    if not plans:
+        return []
+    subject = plans[-1].subject
+    wanted: dict[Cell, tuple[Work, int]] = {}
     for record in plans:
-        if record.work.fingerprint == work.fingerprint:
-            wanted.update({cell: record.repeats for cell in record.cells()})
-    return wanted
-
-
-def planned_runs(plans: Iterable[PlanRecord], work: Work) -> list[PlannedRun]:
-    """Return every run of this work that the sweep's plans ask for, in order of repeats."""
-    wanted = planned_cells(plans, work)
-    last = max(wanted.values(), default=0)
+        for engine, nodes in record.places():
+            for asked in record.subject.of(engine):
+                known = subject.find(engine, asked.work.fingerprint)
+                if known is not None:
+                    cell = Cell(engine, nodes, known.names)
+                    wanted[cell] = known.work, record.repeats
+    last = max((repeats for _, repeats in wanted.values()), default=0)
     return [
         planned_run(work, cell, repeat)
         for repeat in range(1, last + 1)
-        for cell, repeats in wanted.items()
+        for cell, (work, repeats) in wanted.items()
         if repeat <= repeats
     ]

@@ -24,7 +24,7 @@ from workloads.pace import seconds_left, span
 from workloads.records import AttemptRecord, JournalEntry, RunRecord, TrialRecord, as_record
 from workloads.run_row import Status, ending, run_row, verdict
 from workloads.runs import RunSpec
-from workloads.sweep import Cell, PlannedRun, Work, planned_run, remaining, run_id
+from workloads.sweep import Cell, PlannedRun, Variation, planned_run, remaining, run_id
 
 TELL_EVERY_SECONDS = 5.0
 
@@ -43,8 +43,6 @@ class Measurement:
 
     Parameters
     ----------
-    work : Work
-        What every run computes.
     journal, history
         Where each event is written, and what was read from there before.
     cluster : Cluster
@@ -59,7 +57,6 @@ class Measurement:
 
     def __init__(
         self,
-        work: Work,
         journal: Journal,
         history: History,
         cluster: Cluster,
@@ -70,7 +67,6 @@ class Measurement:
         clock: Callable[[], float] = time.monotonic,
         folder: Callable[[], str] = lambda: secrets.token_hex(10),
     ) -> None:
-        self._work = work
         self._journal = journal
         self._history = history
         self._cluster = cluster
@@ -140,7 +136,7 @@ class Measurement:
         )
         spec = RunSpec(
             run_id=attempt.folder,
-            workload=self._work.workload,
+            workload=run.work.workload,
             engine=run.cell.engine,
             address=footing.address,
             nodes=footing.nodes,
@@ -149,8 +145,8 @@ class Measurement:
             credentials=footing.credentials,
             home=footing.home,
             repeat=run.repeat,
-            seed=self._work.seed,
-            parameters=self._work.parameters,
+            seed=run.work.seed,
+            parameters=run.work.parameters,
             trials=trials,
             run_deadline_seconds=self._limits.run_seconds,
             unit_deadline_seconds=self._limits.unit_seconds,
@@ -164,6 +160,9 @@ class Measurement:
     def _carry_through(self, attempt: AttemptRecord, prefix: str, *, reattached: bool) -> None:
         """Follow an attempt to its end and close it."""
         step = f"{prefix}{attempt.engine} x {attempt.nodes}, repeat {attempt.repeat}"
+        variation = self._variation_of(attempt)
+        if variation is not None:
+            step = ", ".join([step, *variation.names])
         self._tell(Event("sweep", step, "started"))
         begin = self._clock()
         try:
@@ -214,8 +213,8 @@ class Measurement:
 
     def _output(self, attempt: AttemptRecord) -> DriverOutput:
         asked = set(attempt.trials)
-        work = self._work_of(attempt)
-        trials = planned_run(work, *_place(attempt)).trials if work else ()
+        found = self._variation_of(attempt)
+        trials = planned_run(found.work, *_place(attempt)).trials if found else ()
         return DriverOutput(tuple(one for one in trials if one.trial_id in asked))
 
     def _keep(self, attempt: AttemptRecord, output: DriverOutput, data: bytes) -> None:
@@ -232,11 +231,11 @@ class Measurement:
         reattached: bool,
     ) -> RunRecord:
         done = self._history.done
-        work = self._work_of(attempt)
+        found = self._variation_of(attempt)
         row = run_row(
             attempt,
             observed,
-            work=work.fingerprint if work else "",
+            work=found.work.fingerprint if found else "",
             ok=sum(1 for name in attempt.trials if name in done),
             status=status,
             reason=reason,
@@ -269,11 +268,12 @@ class Measurement:
             words.append(f"lost: {', '.join(death['node'] for death in seen.deaths)}")
         self._tell(Event("sweep", step, "running", 0.0, ", ".join(words), share))
 
-    def _work_of(self, attempt: AttemptRecord) -> Work | None:
+    def _variation_of(self, attempt: AttemptRecord) -> Variation | None:
         """Return what an attempt was for; None if the line of its plan was damaged."""
         for plan in reversed(self._history.plans):
-            if run_id(plan.work, *_place(attempt)) == attempt.run_id:
-                return plan.work
+            for one in plan.subject.of(attempt.engine):
+                if run_id(one.work, *_place(attempt)) == attempt.run_id:
+                    return one
         return None
 
 

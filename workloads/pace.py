@@ -12,8 +12,9 @@ def seconds_left(
 ) -> float | None:
     """Estimate how long the runs still to do will take, in seconds.
 
-    A cell that was measured takes what it took. Any other takes as many node-seconds as the
-    measured ones do at the median. None while nothing was measured.
+    A run of the same work on the same engine and nodes takes what it took. Any other takes
+    as many node-seconds as the measured ones of its work do at the median, or of any work
+    where none is. None while nothing was measured.
 
     Parameters
     ----------
@@ -27,11 +28,16 @@ def seconds_left(
     measured = [row for row in rows if row.status == "finished" and row.phases]
     if not measured:
         return None
-    spent = {row.cell: sum(row.phases.values()) for row in measured}
-    node_seconds = statistics.median(spent[row.cell] * row.nodes for row in measured)
+    spent = {(row.work, row.engine, row.nodes): sum(row.phases.values()) for row in measured}
+    of_work: dict[str, list[float]] = {}
+    for (work, _, nodes), seconds in spent.items():
+        of_work.setdefault(work, []).append(seconds * nodes)
+    every = [one for found in of_work.values() for one in found]
     total = 0.0
     for index, run in enumerate(todo):
-        whole = spent.get(run.cell, node_seconds / run.cell.nodes)
+        work, cell = run.work.fingerprint, run.cell
+        node_seconds = statistics.median(of_work.get(work, every))
+        whole = spent.get((work, cell.engine, cell.nodes), node_seconds / cell.nodes)
         total += whole * (1 - fraction_of_first if index == 0 else 1)
     return total
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.schema import Problems
 from contracts.trial import TrialResult, parse_result
-from workloads.sweep import Cell, Work
+from workloads.sweep import PLAIN, Subject, Variation, Work
 
 STATUSES = ("finished", "failed", "interrupted")
 
@@ -19,7 +19,8 @@ class PlanRecord:
 
     `machines` are the inventory's nodes in order, each a table of `name`, `cpus`,
     `memory_bytes`, `hourly_price` and `currency`; `facts` whatever else a reader may ask for:
-    versions, the lock, the operator's machine.
+    versions, the lock, the operator's machine. `variations` and `baselines` are those of the
+    sweep's `Subject`.
     """
 
     work: Work
@@ -28,12 +29,24 @@ class PlanRecord:
     repeats: int
     machines: tuple[Mapping[str, Any], ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    variations: tuple[Variation, ...] = ()
+    baselines: tuple[Variation, ...] = ()
 
-    def cells(self) -> tuple[Cell, ...]:
-        """Return every cell that the plan names."""
-        engines = [engine for engine in self.engines if engine != "plain"]
-        cells = [Cell(engine, count) for engine in engines for count in self.node_counts]
-        return (*cells, Cell("plain", 1)) if "plain" in self.engines else tuple(cells)
+    @property
+    def subject(self) -> Subject:
+        """What the sweep computes."""
+        return Subject(self.work, self.variations, self.baselines)
+
+    def places(self) -> tuple[tuple[str, int], ...]:
+        """Return every engine and number of nodes that the plan names, `plain` last."""
+        engines = [engine for engine in self.engines if engine != PLAIN]
+        found = [(engine, count) for engine in engines for count in self.node_counts]
+        return (*found, (PLAIN, 1)) if PLAIN in self.engines else tuple(found)
+
+    def fingerprints(self) -> set[str]:
+        """Return those of everything that the sweep computes on any engine."""
+        known = (self.work, *(one.work for one in (*self.variations, *self.baselines)))
+        return {work.fingerprint for work in known}
 
 
 @dataclass(frozen=True)
@@ -66,9 +79,10 @@ class RunRecord:
     """An attempt at a run has ended, well or badly.
 
     `wall_seconds` is the work alone, by the driver's monotonic clock; `phases` has all parts
-    in seconds. `starts` counts how often the driver began, `reattached` says that the operator
-    was away meanwhile. `timeline` has, for each node, the lists `seconds` (since the start of
-    the driver), `cpu` (of the node's CPUs, 0 to 1) and `memory` (bytes).
+    in seconds. `cpu_seconds` are those of the units that counted, `driver_cpu_seconds` those of
+    the driver beside them. `starts` counts how often the driver began, `reattached` says that
+    the operator was away meanwhile. `timeline` has, for each node, the lists `seconds` (since
+    the start of the driver), `cpu` (of the node's CPUs, 0 to 1) and `memory` (bytes).
     """
 
     run_id: str
@@ -91,6 +105,7 @@ class RunRecord:
     units: int = 0
     retries: int = 0
     cpu_seconds: float | None = None
+    driver_cpu_seconds: float | None = None
     rejected: tuple[str, ...] = ()
     load_before: float = 0.0
     load_after: float = 0.0
@@ -99,11 +114,6 @@ class RunRecord:
     timeline: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     begun_at: str = ""
     ended_at: str = ""
-
-    @property
-    def cell(self) -> Cell:
-        """The engine and the number of nodes that were measured."""
-        return Cell(self.engine, self.nodes)
 
 
 JournalEntry = PlanRecord | AttemptRecord | TrialRecord | RunRecord
@@ -152,10 +162,13 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "reattached": bool,
     "wall_seconds": (int, float),
     "cpu_seconds": (int, float),
+    "driver_cpu_seconds": (int, float),
     "load_before": (int, float),
     "load_after": (int, float),
     "engines": list,
     "node_counts": list,
+    "variations": list,
+    "baselines": list,
     "machines": list,
     "deaths": list,
     "rejected": list,
@@ -189,16 +202,33 @@ def _checked(fields: Mapping[str, Any], entry: type, name: str) -> dict[str, Any
 def _plan(fields: Mapping[str, Any]) -> PlanRecord:
     values = _checked(fields, PlanRecord, "plan")
     problems = Problems()
-    work = values["work"] if isinstance(values["work"], dict) else {}
+    values["work"] = _work(problems, values["work"], "work.")
+    for name in ("variations", "baselines"):
+        values[name] = tuple(
+            _variation(problems, one, f"{name}[{index}].")
+            for index, one in enumerate(values.get(name, ()))
+        )
+    problems.raise_if_any("a plan record of the journal")
+    return PlanRecord(**values)
+
+
+def _variation(problems: Problems, record: Any, where: str) -> Variation:
+    fields = record if isinstance(record, dict) else {}
+    problems.unknown_keys(where, fields, ("settings", "work"))
+    settings = problems.value(fields, "settings", dict, where=where)
+    return Variation(settings, _work(problems, fields.get("work"), f"{where}work."))
+
+
+def _work(problems: Problems, record: Any, where: str) -> Work:
+    """Return a work; where its record is wrong, `problems` gain what is, and it is useless."""
+    fields = record if isinstance(record, dict) else {}
     kinds: dict[str, type] = {"parameters": dict, "combinations": list, "seed": int}
     names = [one.name for one in dataclasses.fields(Work)]
+    problems.unknown_keys(where, fields, names)
     found = {
-        name: problems.value(work, name, kinds.get(name, str), where="work.") for name in names
+        name: problems.value(fields, name, kinds.get(name, str), where=where) for name in names
     }
-    problems.unknown_keys("work.", work, names)
-    problems.raise_if_any("a plan record of the journal")
-    found["combinations"] = tuple(found["combinations"])
-    return PlanRecord(**{**values, "work": Work(**found)})
+    return Work(**{**found, "combinations": tuple(found["combinations"] or ())})
 
 
 def _trial(fields: Mapping[str, Any]) -> TrialRecord:
@@ -221,6 +251,7 @@ def _status_rule(value: str) -> str | None:
 _RULES: dict[str, Any] = {
     "wall_seconds": _duration_rule,
     "cpu_seconds": _duration_rule,
+    "driver_cpu_seconds": _duration_rule,
     "load_before": _duration_rule,
     "load_after": _duration_rule,
     "status": _status_rule,

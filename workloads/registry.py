@@ -60,6 +60,14 @@ class Workload(Protocol):
     def combinations(self, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the parameters of each trial, in a fixed order."""
 
+    def plain_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the complete parameters with which the library's own code computes these.
+
+        Whatever decides how the scores are found, and no score, has one value in them. So
+        two runs with the same plain parameters have the same scores, and one plain run
+        serves both as the baseline.
+        """
+
     def data_version(self, parameters: Mapping[str, Any]) -> str:
         """Return the name of the data and its split; other data has another name."""
 

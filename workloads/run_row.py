@@ -55,6 +55,7 @@ def run_row(
         units=observed.units_done,
         retries=observed.retries,
         cpu_seconds=observed.cpu_seconds,
+        driver_cpu_seconds=observed.driver_cpu_seconds,
         rejected=tuple(observed.rejected),
         load_before=attempt.load_before,
         load_after=load_after,

@@ -1,18 +1,29 @@
 """What a user asks of a sweep, checked as a whole before anything is touched."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts.errors import RefusedError, UsageError
+from contracts.errors import InvalidDocument, RefusedError, UsageError
+from contracts.trial import canonical
 from workloads import registry
 from workloads.grid import read_grid, with_settings
 from workloads.history import History
 from workloads.records import PlanRecord
+from workloads.registry import Workload
 from workloads.runs import ENGINES
-from workloads.sweep import PLAIN, PlannedRun, Work, plan, sources_fingerprint
+from workloads.sweep import (
+    PLAIN,
+    PlannedRun,
+    Subject,
+    Variation,
+    Work,
+    plan,
+    sources_fingerprint,
+)
+from workloads.variations import EXAMPLE, in_common, varied
 
 MOST_RUNS = 10_000
 
@@ -21,7 +32,7 @@ MOST_RUNS = 10_000
 class SweepRequest:
     """A sweep as it was asked for: what to compute, and on which cells."""
 
-    work: Work
+    subject: Subject
     engines: tuple[str, ...]
     node_counts: tuple[int, ...]
     repeats: int
@@ -30,7 +41,7 @@ class SweepRequest:
     def runs(self) -> tuple[PlannedRun, ...]:
         """Every run, in the order in which to measure."""
         return plan(
-            self.work,
+            self.subject,
             engines=self.engines,
             node_counts=self.node_counts,
             repeats=self.repeats,
@@ -38,42 +49,135 @@ class SweepRequest:
 
     def fits(self) -> int:
         """Estimate how many models are fitted in all: a fold of a combination is one."""
-        folds = self.work.parameters.get("folds", 1)
-        each = folds if isinstance(folds, int) else 1
-        return len(self.runs) * len(self.work.combinations) * each
+        return sum(_folds(run.work) * len(run.trials) for run in self.runs)
 
     def record(
         self, machines: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
     ) -> PlanRecord:
         """Return the plan as the journal keeps it."""
         return PlanRecord(
-            self.work, self.engines, self.node_counts, self.repeats, tuple(machines), facts
+            self.subject.work,
+            self.engines,
+            self.node_counts,
+            self.repeats,
+            tuple(machines),
+            facts,
+            self.subject.variations,
+            self.subject.baselines,
         )
 
 
-def work_of(name: str, *, preset: str, grid: Path | None, settings: Sequence[str]) -> Work:
-    """Return what a workload is to compute, from its defaults, a preset, a file and settings.
+def _folds(work: Work) -> int:
+    folds = work.parameters.get("folds", 1)
+    return folds if isinstance(folds, int) else 1
+
+
+def subject_of(
+    name: str,
+    *,
+    preset: str,
+    grid: Path | None,
+    settings: Sequence[str],
+    vary: Sequence[str] = (),
+) -> Subject:
+    """Return what a sweep of a workload is to compute.
+
+    Parameters come from the workload's defaults, a preset, a file and settings, and `vary`
+    gives some of them several values; every variation is checked before any is returned.
 
     Raises
     ------
     UsageError
         If there is no such workload or file.
     InvalidDocument
-        With everything that is wrong with the parameters.
+        With everything that is wrong with the parameters of any variation.
     """
     workload = registry.find(name)
     given = read_grid(grid) if grid is not None else {}
     if preset:
         given = {**given, "preset": preset}
-    parameters = workload.validate(with_settings(given, settings))
+    fixed = [setting.partition("=")[0].strip() for setting in settings]
+    found = varied(vary, [*fixed, "preset"] if preset else fixed)
+    if not found:
+        work = _work(workload, with_settings(given, settings))
+        baseline = Variation({}, _plain(workload, work))
+        same = baseline.work.fingerprint == work.fingerprint
+        return Subject(work, (), () if same else (baseline,))
+    variations = _variations(workload, with_settings(given, settings), found)
+    return Subject(variations[0].work, variations, _baselines(workload, variations))
+
+
+def _variations(
+    workload: Workload, given: Mapping[str, Any], found: Sequence[Mapping[str, Any]]
+) -> tuple[Variation, ...]:
+    """Return a variation for each of the settings.
+
+    Raises
+    ------
+    InvalidDocument
+        With the problems of all of them, each once, or if two are the same work.
+    """
+    variations: list[Variation] = []
+    wrong: dict[str, list[str]] = {}
+    for settings in found:
+        texts = [f"{name}={canonical(value)}" for name, value in settings.items()]
+        try:
+            work = _work(workload, with_settings(given, texts))
+            variations.append(Variation(settings, work))
+        except InvalidDocument as error:
+            for problem in error.problems:
+                wrong.setdefault(problem, []).append(", ".join(texts))
+    problems = [
+        problem if len(where) == len(found) else f"{problem} (with {'; '.join(where)})"
+        for problem, where in wrong.items()
+    ]
+    problems += _twins(variations)
+    if problems:
+        raise InvalidDocument(
+            source=f"the parameters of {workload.NAME}", problems=problems, next_step=EXAMPLE
+        )
+    return tuple(variations)
+
+
+def _twins(variations: Sequence[Variation]) -> Iterator[str]:
+    """Yield a complaint for each variation that computes what an earlier one does."""
+    known: dict[str, Variation] = {}
+    for one in variations:
+        twin = known.setdefault(one.work.fingerprint, one)
+        if twin is not one:
+            yield f"{', '.join(one.names)}: is the same work as {', '.join(twin.names)}"
+
+
+def _baselines(workload: Workload, variations: Sequence[Variation]) -> tuple[Variation, ...]:
+    """Return what `plain` computes in place of the variations, each once."""
+    groups: dict[str, list[Variation]] = {}
+    works: dict[str, Work] = {}
+    for one in variations:
+        work = _plain(workload, one.work)
+        works[work.fingerprint] = work
+        groups.setdefault(work.fingerprint, []).append(one)
+    return tuple(
+        Variation(in_common([one.settings for one in group]), works[fingerprint])
+        for fingerprint, group in groups.items()
+    )
+
+
+def _work(workload: Workload, parameters: Mapping[str, Any]) -> Work:
+    """Return the work of parameters that are not checked yet; raises InvalidDocument."""
+    complete = workload.validate(parameters)
     return Work(
-        workload=name,
-        parameters=parameters,
-        combinations=tuple(workload.combinations(parameters)),
-        seed=int(parameters.get("seed", 0)),
-        data_version=workload.data_version(parameters),
+        workload=workload.NAME,
+        parameters=complete,
+        combinations=tuple(workload.combinations(complete)),
+        seed=int(complete.get("seed", 0)),
+        data_version=workload.data_version(complete),
         sources=sources_fingerprint(workload.sources(), workload.libraries()),
     )
+
+
+def _plain(workload: Workload, work: Work) -> Work:
+    parameters = workload.plain_parameters(work.parameters)
+    return work if parameters == work.parameters else _work(workload, parameters)
 
 
 def engines_of(names: Sequence[str], *, baseline: bool) -> tuple[str, ...]:
@@ -104,7 +208,8 @@ def check_size(request: SweepRequest) -> None:
     UsageError
         If it has more runs than `MOST_RUNS`.
     """
-    per_repeat = len(request.engines) * len(request.node_counts)
+    cells = len(request.engines) * len(request.node_counts)
+    per_repeat = cells * max(1, len(request.subject.variations))
     if per_repeat * request.repeats > MOST_RUNS:
         raise UsageError(
             f"--repeats {request.repeats} over {per_repeat} cells makes more than {MOST_RUNS} "
@@ -123,11 +228,7 @@ def check_machines(history: History, wanted: PlanRecord, name: str) -> None:
     """
     measured = max((row.nodes for row in history.rows), default=0)
     before = next(
-        (
-            one
-            for one in reversed(history.plans)
-            if one.work.fingerprint == wanted.work.fingerprint
-        ),
+        (one for one in reversed(history.plans) if one.fingerprints() & wanted.fingerprints()),
         None,
     )
     if before is None:

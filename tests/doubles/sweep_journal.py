@@ -1,11 +1,14 @@
 """Journals of sweeps that never ran, for tests of what is made of a journal."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from contracts.trial import TrialResult
-from workloads.journal import line_of
+from workloads.history import History, read_history
+from workloads.journal import line_of, read_lines
 from workloads.records import (
     AttemptRecord,
     JournalEntry,
@@ -14,7 +17,7 @@ from workloads.records import (
     TrialRecord,
     as_record,
 )
-from workloads.sweep import PlannedRun, Work, plan
+from workloads.sweep import PlannedRun, Subject, Variation, Work, plan
 
 GIB = 1 << 30
 WORK = Work(
@@ -36,16 +39,54 @@ WORK = Work(
 SLOWNESS = {"ray": (1.06, 0.03), "dask": (1.02, 0.015), "plain": (1.0, 0.0)}
 
 
+REUSE = {"reuse": [True, False]}
+ROWS = {"rows": [10000, 100000]}
+
+
+def varied(axes: Mapping[str, Sequence[Any]], work: Work = WORK) -> dict[str, Any]:
+    """The options of `entries` for a sweep that varies these parameters.
+
+    As in the forest, `reuse` is nothing that plain knows: it never does.
+    """
+    variations, baselines = [], {}
+    for values in itertools.product(*axes.values()):
+        settings = dict(zip(axes, values, strict=True))
+        variations.append(Variation(settings, _changed(work, settings)))
+        plain = {name: value for name, value in settings.items() if name != "reuse"}
+        never = {"reuse": False} if "reuse" in settings else {}
+        baseline = Variation(plain, _changed(work, {**settings, **never}))
+        baselines[baseline.work.fingerprint] = baseline
+    return {
+        "work": variations[0].work,
+        "variations": tuple(variations),
+        "baselines": tuple(baselines.values()),
+    }
+
+
+def _changed(work: Work, settings: Mapping[str, Any]) -> Work:
+    version = f"data-{settings['rows']}" if "rows" in settings else work.data_version
+    parameters = {**work.parameters, **settings}
+    return dataclasses.replace(work, parameters=parameters, data_version=version)
+
+
 def seconds(run: PlannedRun) -> float:
-    """The time of a run by Amdahl's law, with a little scatter that is the same each time."""
+    """The time of a run by Amdahl's law, with a little scatter that is the same each time.
+
+    It grows with the rows, if they are known. Trees that are shared save nine tenths of it,
+    and leave less to be done by several nodes.
+    """
     factor, serial = SLOWNESS[run.cell.engine]
-    nodes = run.cell.nodes
+    nodes, parameters = run.cell.nodes, run.work.parameters
     scatter = 1 + 0.012 * ((run.repeat * 7 + nodes * 3 + len(run.cell.engine)) % 5 - 2)
-    return 118.0 * factor * (serial + (1 - serial) / nodes) * scatter
+    reuse = bool(parameters.get("reuse"))
+    serial += 0.03 * reuse
+    size = parameters.get("rows", 10000) / 10000 / (10 if reuse else 1)
+    return 118.0 * factor * (serial + (1 - serial) / nodes) * scatter * float(size)
 
 
-def score(parameters: Mapping[str, object]) -> tuple[float, ...]:
+def score(parameters: Mapping[str, object], work: Work = WORK) -> tuple[float, ...]:
     base = 0.90 + 0.0009 * int(str(parameters["n_estimators"]))
+    base += 0.004 if work.parameters.get("rows") == 100000 else 0.0
     base -= 0.02 if parameters["max_depth"] else 0.0
     return (round(base, 4), round(base + 0.011, 4), round(base - 0.007, 4))
 
@@ -65,6 +106,8 @@ def entries(
     price: float | None = 0.05,
     time: Callable[[PlannedRun], float] = seconds,
     change: Callable[[RunRecord], RunRecord | None] = lambda row: row,
+    variations: Sequence[Variation] = (),
+    baselines: Sequence[Variation] = (),
 ) -> list[JournalEntry]:
     """Everything that a sweep without trouble records.
 
@@ -73,11 +116,15 @@ def entries(
     boxes = machines(max(node_counts), price)
     facts = {"tandem": "0.1.0", "provider": "local", "operator_cores": 2}
     found: list[JournalEntry] = [
-        PlanRecord(work, tuple(engines), tuple(node_counts), repeats, boxes, facts)
-    ]
-    for run in plan(work, engines=engines, node_counts=node_counts, repeats=repeats):
+        PlanRecord(
+            work, tuple(engines), tuple(node_counts), repeats, boxes, facts,
+            tuple(variations), tuple(baselines),
+        )
+    ]  # fmt: skip
+    subject = Subject(work, tuple(variations), tuple(baselines))
+    for run in plan(subject, engines=engines, node_counts=node_counts, repeats=repeats):
         attempt = _attempt(run, tuple(str(box["name"]) for box in boxes[: run.cell.nodes]))
-        row = change(_row(attempt, work, time(run)))
+        row = change(_row(attempt, run.work, time(run)))
         if row is None:
             break
         found.append(attempt)
@@ -89,9 +136,17 @@ def entries(
 def write(folder: Path, what: Sequence[JournalEntry]) -> Path:
     """Write a journal into a results folder and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = "".join(f"{line_of(as_record(entry))}\n" for entry in what)
-    (folder / "journal.jsonl").write_text(text)
+    (folder / "journal.jsonl").write_bytes(_lines(what))
     return folder
+
+
+def history(what: Sequence[JournalEntry]) -> History:
+    """What a journal of these entries adds up to, once it was written and read."""
+    return read_history(read_lines(_lines(what), source="a test").records)
+
+
+def _lines(what: Sequence[JournalEntry]) -> bytes:
+    return "".join(f"{line_of(as_record(entry))}\n" for entry in what).encode()
 
 
 def _attempt(run: PlannedRun, names: tuple[str, ...]) -> AttemptRecord:
@@ -134,15 +189,24 @@ def _row(attempt: AttemptRecord, work: Work, took: float) -> RunRecord:
         units=18, cpu_seconds=took * 0.3 * attempt.nodes, load_before=0.4, load_after=1.6,
         versions={"python": "3.11.7", "scikit-learn": "1.9.1",
                   **({} if attempt.engine == "plain" else {attempt.engine: "2.60.0"})},
+        summary=_summary(work),
         timeline=timeline, begun_at=attempt.begun_at, ended_at="2026-11-21T10:02:00.000+00:00",
     )  # fmt: skip
+
+
+def _summary(work: Work) -> dict[str, Any]:
+    found = {"data": work.data_version, "trials_ok": len(work.combinations)}
+    if not work.parameters.get("reuse"):
+        return found
+    shared = {"trials_sharing_trees": 6, "trees_asked_for": 420, "trees_grown_at_most": 240}
+    return {**found, **shared, "builder": "compiled"}
 
 
 def _result(run: PlannedRun, index: int) -> TrialResult:
     trial = run.trials[index]
     return TrialResult(
         trial_id=trial.trial_id, status="ok", parameters=trial.parameters,
-        scores=score(trial.parameters), seconds=2.5, nodes=("head",), attempts=1,
+        scores=score(trial.parameters, run.work), seconds=2.5, nodes=("head",), attempts=1,
     )  # fmt: skip
 
 

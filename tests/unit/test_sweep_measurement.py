@@ -1,6 +1,7 @@
 """A sweep is carried out on machines that exist in memory only: what is asked of them, in
 which order, and what is in the journal after every way in which a run can end."""
 
+import dataclasses
 import itertools
 import json
 
@@ -15,7 +16,7 @@ from workloads.history import planned_runs, read_history
 from workloads.journal import Journal, JournalWriteError
 from workloads.measurement import Limits, Measurement
 from workloads.records import PlanRecord
-from workloads.sweep import Work, plan
+from workloads.sweep import Subject, Variation, Work, plan
 
 WORK = Work(
     workload="forest",
@@ -26,7 +27,7 @@ WORK = Work(
     sources="0123456789abcdef",
 )
 PLANNED = PlanRecord(WORK, ("ray", "plain"), (1, 2), 1, ())
-RUNS = plan(WORK, engines=("ray", "plain"), node_counts=(1, 2), repeats=1)
+RUNS = plan(Subject(WORK), engines=("ray", "plain"), node_counts=(1, 2), repeats=1)
 
 
 class Machines:
@@ -90,7 +91,7 @@ def opened(journal, machines, **options):
     history = read_history(journal.repair().records)
     names = (f"folder-{len(machines.files)}-{index}" for index in itertools.count())
     options = {"limits": Limits(), "tell": tell_nobody, "folder": names.__next__, **options}
-    measurement = Measurement(WORK, journal, history, machines, **options)
+    measurement = Measurement(journal, history, machines, **options)
     if not history.plans:
         measurement.record(PLANNED)
     return measurement, history
@@ -113,7 +114,7 @@ def assert_complete_and_once(journal):
     expected = [trial.trial_id for run in RUNS for trial in run.trials]
     assert sorted(acknowledged(journal)) == sorted(expected)
     history = read_history(journal.read().records)
-    assert history.todo(planned_runs(history.plans, WORK)) == []
+    assert history.todo(planned_runs(history.plans)) == []
     assert history.open_attempts() == []
     assert history.conflicts == []
 
@@ -359,6 +360,37 @@ class Clock:
 
     def __call__(self):
         return self.now
+
+
+def test_each_variation_is_launched_with_its_own_parameters(journal):
+    works = [dataclasses.replace(WORK, parameters={"depth": depth}) for depth in (1, 2)]
+    variations = tuple(Variation(work.parameters, work) for work in works)
+    subject = Subject(works[0], variations, (Variation({}, WORK),))
+    record = PlanRecord(
+        works[0], ("ray", "plain"), (1,), 1, (), {}, variations, subject.baselines
+    )
+    runs = plan(subject, engines=("ray", "plain"), node_counts=(1,), repeats=1)
+    machines, specs, told = Machines(), [], []
+    launch = machines.launch
+    machines.launch = lambda spec: (specs.append(spec), launch(spec))
+    measurement = Measurement(
+        journal, read_history([]), machines, limits=Limits(), tell=told.append
+    )
+    measurement.record(record)
+    measurement.measure(runs)
+    assert [dict(spec.parameters) for spec in specs] == [
+        WORK.parameters, {"depth": 1}, {"depth": 2}
+    ]  # fmt: skip
+    steps = [event.step for event in told if event.state == "started"]
+    assert steps[1:] == ["2/3 ray x 1, repeat 1, depth=1", "3/3 ray x 1, repeat 1, depth=2"]
+    history = read_history(journal.read().records)
+    assert history.rejected == []
+    assert history.plans == [record]
+    assert [row.work for row in history.rows] == [
+        WORK.fingerprint, *(work.fingerprint for work in works)
+    ]  # fmt: skip
+    assert planned_runs(history.plans)
+    assert history.todo(planned_runs(history.plans)) == []
 
 
 def test_progress_says_how_far_how_fast_and_how_long(journal):

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from workloads.sweep import Cell, Work, plan, planned_run, remaining
+from workloads.sweep import Cell, Subject, Variation, Work, plan, planned_run, remaining
 
 WORK = Work(
     workload="forest",
@@ -19,7 +19,9 @@ WORK = Work(
 
 
 def order(**options):
-    return [(run.cell.engine, run.cell.nodes, run.repeat) for run in plan(WORK, **options)]
+    return [
+        (run.cell.engine, run.cell.nodes, run.repeat) for run in plan(Subject(WORK), **options)
+    ]
 
 
 def test_each_cell_is_measured_once_per_repeat():
@@ -71,8 +73,8 @@ def test_neighbouring_runs_differ_by_one_node_at_most():
 
 def test_one_more_repeat_keeps_every_earlier_run():
     options = {"engines": ["ray", "dask", "plain"], "node_counts": [1, 2, 3]}
-    three = {run.run_id for run in plan(WORK, **options, repeats=3)}
-    four = {run.run_id for run in plan(WORK, **options, repeats=4)}
+    three = {run.run_id for run in plan(Subject(WORK), **options, repeats=3)}
+    four = {run.run_id for run in plan(Subject(WORK), **options, repeats=4)}
     assert three < four
     assert len(four - three) == 7
 
@@ -116,3 +118,47 @@ def test_what_remains_keeps_the_order_of_the_workload():
     assert remaining(run, set()) == run.trials
     assert remaining(run, {run.trials[0].trial_id}) == run.trials[1:]
     assert remaining(run, {trial.trial_id for trial in run.trials}) == ()
+
+
+SLOW, QUICK = (
+    Variation({"quick": quick}, dataclasses.replace(WORK, parameters={"quick": quick}))
+    for quick in (False, True)
+)
+PLAIN_ONE = Variation({}, dataclasses.replace(WORK, parameters={"quick": None}))
+VARIED = Subject(SLOW.work, (SLOW, QUICK), (PLAIN_ONE,))
+
+
+def test_variations_are_measured_side_by_side_and_backwards_in_the_next_repeat():
+    runs = plan(VARIED, engines=["ray", "plain"], node_counts=[1, 2], repeats=2)
+    slow, quick = SLOW.names, QUICK.names
+    assert (slow, quick) == (("quick=false",), ("quick=true",))
+    assert [(run.cell.engine, run.cell.nodes, run.cell.variation) for run in runs] == [
+        ("plain", 1, ()),
+        ("ray", 1, slow), ("ray", 1, quick), ("ray", 2, slow), ("ray", 2, quick),
+        ("ray", 2, quick), ("ray", 2, slow), ("ray", 1, quick), ("ray", 1, slow),
+        ("plain", 1, ()),
+    ]  # fmt: skip
+    works = {run.cell.variation: run.work for run in runs}
+    assert works == {slow: SLOW.work, quick: QUICK.work, (): PLAIN_ONE.work}
+    assert len({run.run_id for run in runs}) == len(runs)
+
+
+def test_plain_runs_for_each_variation_that_matters_to_it():
+    runs = plan(
+        Subject(SLOW.work, (SLOW, QUICK)), engines=["plain"], node_counts=[1], repeats=1
+    )
+    assert [run.cell.variation for run in runs] == [SLOW.names, QUICK.names]
+
+
+def test_a_run_is_the_same_run_whether_its_parameter_is_varied_or_set():
+    """So a sweep that varies a parameter later finds what was measured without that."""
+    options = {"engines": ["ray"], "node_counts": [1, 2], "repeats": 2}
+    alone = {run.run_id for run in plan(Subject(QUICK.work), **options)}
+    assert alone < {run.run_id for run in plan(VARIED, **options)}
+
+
+def test_identities_have_not_changed_since_journals_were_first_written():
+    """Journals of earlier versions go on where they stopped."""
+    run = planned_run(WORK, Cell("ray", 2), 1)
+    assert run.run_id == "285fda921f459c1598be"
+    assert run.trials[0].trial_id == "f23dda3f955a97fd0db2"

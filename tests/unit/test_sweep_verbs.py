@@ -87,6 +87,10 @@ BAD = {
     "no grid file": ({"grid": "none.toml"}, "none.toml cannot be read"),
     "setting without a value": ({"set": ["folds"]}, "'folds': must be key=value"),
     "unknown parameter": ({"set": ["grid.magic=[1]"]}, "magic"),
+    "one value": ({"vary": ["folds=2"]}, "one value is --set folds=2"),
+    "varied and set": ({"vary": ["folds=2,3"], "set": ["folds=2"]}, "with --set and --vary"),
+    "unknown variation": ({"vary": ["magic=1,2"]}, "magic: unknown field"),
+    "a bad variation": ({"vary": ["folds=2,99"]}, "is 99 (with folds=99)"),
     "a name that leads out": ({"name": "../../etc"}, "no name of a sweep"),
     "a name like an option": ({"name": "-rf"}, "no name of a sweep"),
     "no inventory": ({"inventory": "none.json"}, "There is no file none.json"),
@@ -144,6 +148,62 @@ def test_a_dry_run_as_json(typed):
     assert (document["fits"], document["complete"]) == (8, False)
 
 
+VARIED = {"preset": "tiny", "nodes": "1,2", "engines": "ray", "repeats": "1"}
+
+
+def test_a_dry_run_of_variations_names_each(typed):
+    code, out, _ = typed(sweep.run, **VARIED, vary=["folds=2,3"], dry_run=True)
+    assert code == DONE
+    assert "6 runs of 4 combinations, in 2 variations, about 60 fits in all; 6 runs" in out
+    lines = [line.split(", ") for line in out.splitlines()[1:]]
+    assert [[line[0].split()[0], *line[2:]] for line in lines] == [
+        ["plain", "folds=2"], ["plain", "folds=3"],
+        ["ray", "folds=2"], ["ray", "folds=3"], ["ray", "folds=2"], ["ray", "folds=3"],
+    ]  # fmt: skip
+    _, out, _ = typed(sweep.run, **VARIED, vary=["folds=2,3"], dry_run=True, json=True)
+    document = json.loads(out)
+    assert document["variations"] == [{"folds": 2}, {"folds": 3}]
+    assert document["todo"][-1] == {
+        "engine": "ray", "nodes": 2, "repeat": 1, "variation": ["folds=3"]
+    }  # fmt: skip
+
+
+def test_endless_variations_times_repeats(typed):
+    options = {**VARIED, "repeats": "2000"}
+    code, _, err = typed(sweep.run, **options, vary=["folds=2,3,4"], dry_run=True)
+    assert code == BAD_USAGE
+    assert "over 12 cells makes more than 10000 runs" in err
+
+
+def test_a_sweep_goes_on_when_a_parameter_is_varied_that_was_not(typed, place, monkeypatch):
+    """What was measured without --vary counts as the variation that it is."""
+    plans = []
+    monkeypatch.setattr(sweep, "_measure", lambda one, *rest: plans.append(one))
+    options = {**VARIED, "results": str(place / "results")}
+    typed(sweep.run, **options)
+    entries = sweep_journal.entries(
+        work=plans[0].request.subject.work,
+        engines=("ray", "plain"),
+        node_counts=(1, 2),
+        repeats=1,
+    )
+    sweep_journal.write(place / "results" / "forest", [plans[0].plan, *entries[1:]])
+    code, out, _ = typed(sweep.run, **options, vary=["folds=2,3"], dry_run=True)
+    assert code == DONE
+    assert "6 runs of 4 combinations, in 2 variations" in out
+    assert "3 runs to do" in out
+    assert "folds=2" not in out
+    typed(sweep.run, **options, vary=["folds=2,3"])
+    sweep_journal.write(
+        place / "results" / "forest", [plans[0].plan, *entries[1:], plans[1].plan]
+    )
+    code, out, _ = typed(report.build, json=True)
+    assert code == PARTIAL
+    text = (place / "results" / "forest" / "report.md").read_text()
+    assert "3 of 6 planned runs lack results" in text
+    assert "| Ray | folds=2 | 2 |" in text
+
+
 def test_settings_win_over_the_grid_file_and_that_over_the_preset(typed, place):
     (place / "grid.toml").write_text("folds = 4\n[grid]\nn_estimators = [1, 2, 3]\n")
     options = {"preset": "tiny", "grid": "grid.toml", "nodes": "1", "engines": "plain"}
@@ -171,7 +231,7 @@ def test_a_finished_sweep_asks_nothing_of_the_machines(typed, place, monkeypatch
     monkeypatch.setenv("TANDEM_STATE", str(place / "state"))
     request = plans[0].request
     entries = sweep_journal.entries(
-        work=request.work, node_counts=(1, 2), repeats=1, engines=request.engines
+        work=request.subject.work, node_counts=(1, 2), repeats=1, engines=request.engines
     )
     entries[0] = plans[0].plan
     sweep_journal.write(place / "results" / "forest", entries)

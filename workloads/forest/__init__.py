@@ -47,12 +47,19 @@ __all__ = [
     "libraries",
     "open_work",
     "plain",
+    "plain_parameters",
     "preparation",
     "prepare",
     "sources",
     "validate",
     "warm_up",
 ]
+
+
+def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the baseline: one scikit-learn fit per combination and fold."""
+    own = {"reuse": False, "builder": "auto"}
+    return {**parameters, **{name: own[name] for name in own if name in parameters}}
 
 
 def sources() -> list[Path]:

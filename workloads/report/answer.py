@@ -1,20 +1,23 @@
 """The answer in words: which engine, how many nodes, was it worth it, at what cost."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from workloads.report import reuse
+from workloads.report.beyond import beyond_ideal
+from workloads.report.comparison import Comparison, compare, length, named
 from workloads.report.costs import Prices, amount
 from workloads.report.evidence import Evidence
 from workloads.report.statistics import apart, spread
-from workloads.sweep import PLAIN, Cell
+from workloads.sweep import PLAIN
 
 WORTH_RATIO = 1.25
 WORTH_EFFICIENCY = 0.6
 BUSY_LOAD = 1.5
 
-Verdict = Literal["yes", "dear", "no", "unknown"]
+Verdict = Literal["yes", "dear", "no", "unknown", "mixed"]
 
 
 @dataclass(frozen=True)
@@ -27,47 +30,25 @@ class Answer:
     incomplete: str | None = None
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The fastest way of distributing the work, beside one machine."""
-
-    best: Cell
-    best_seconds: float
-    alone: Cell
-    alone_seconds: float
-    repeats: int
-    distinct: bool
-    best_ready: float
-    alone_ready: float
-
-    @property
-    def eaten_up(self) -> bool:
-        """Whether getting ready takes longer than sharing the work saves."""
-        saved = self.alone_seconds - self.best_seconds
-        return 0 < saved < self.best_ready - self.alone_ready
-
-    @property
-    def ratio(self) -> float:
-        """How many times as fast as one machine."""
-        return self.alone_seconds / self.best_seconds
-
-    @property
-    def efficiency(self) -> float:
-        """The ratio as a part of the number of nodes."""
-        return self.ratio / self.best.nodes
-
-
 def answer(evidence: Evidence, prices: Prices | None) -> Answer:
-    """Return what the measurements say to someone who has to decide."""
+    """Return what the measurements say to someone who has to decide.
+
+    Where the sweep falls into parts that cannot be compared, each part has its own answer.
+    """
+    parts = evidence.parts()
+    if len(parts) > 1:
+        return _of_parts(evidence, [(part, compare(part)) for part in parts])
     compared = compare(evidence)
     if compared is None:
         said = tuple(_disturbed(evidence))
         return Answer("unknown", _unknown(evidence), said, _incomplete(evidence))
     verdict = _verdict(compared)
     sentences = [
-        _what(compared),
+        _what(compared, evidence),
         _why(compared, verdict, evidence),
+        *beyond_ideal(evidence, compared),
         *_engines(compared, evidence),
+        *reuse.sentences(evidence),
         *_bringup(compared, evidence),
         _cost(compared, evidence, prices),
         *_busy(evidence),
@@ -77,40 +58,54 @@ def answer(evidence: Evidence, prices: Prices | None) -> Answer:
     return Answer(verdict, headline, tuple(sentences), _incomplete(evidence))
 
 
-def compare(evidence: Evidence) -> Comparison | None:
-    """Return the fastest cell of several nodes beside the fastest of one; None without both."""
-    medians = {cell: spread(evidence.seconds(cell)).median for cell in evidence.clean}
-    single = [cell for cell in medians if cell.nodes == 1]
-    several = [cell for cell in medians if cell.nodes > 1]
-    if not single or not several:
-        return None
-    alone = min(single, key=lambda cell: medians[cell])
-    plain = Cell(PLAIN, 1)
-    if plain in medians and not apart(evidence.seconds(alone), evidence.seconds(plain)):
-        alone = plain
-    best = min(several, key=lambda cell: medians[cell])
-    ours, theirs = evidence.seconds(best), evidence.seconds(alone)
-    return Comparison(
-        best,
-        medians[best],
-        alone,
-        medians[alone],
-        min(len(ours), len(theirs)),
-        apart(ours, theirs),
-        evidence.ready(best),
-        evidence.ready(alone),
-    )
+def _of_parts(
+    evidence: Evidence, parts: Sequence[tuple[Evidence, Comparison | None]]
+) -> Answer:
+    """Return one answer from those of the parts of a sweep."""
+    verdicts: dict[Verdict, list[str]] = {}
+    sentences = []
+    for part, compared in parts:
+        label = ", ".join(part.part)
+        verdict = "unknown" if compared is None else _verdict(compared)
+        verdicts.setdefault(verdict, []).append(label)
+        if compared is None:
+            words = [_unknown(part)]
+        else:
+            words = [
+                _what(compared, part),
+                _why(compared, verdict, part),
+                *beyond_ideal(part, compared),
+            ]
+        sentences.append(f"With {label}: {' '.join(words)}")
+        sentences += [f"With {label}: {one}" for one in reuse.sentences(part)]
+    sentences += [*_busy(evidence), *_disturbed(evidence)]
+    ratios = sorted(compared.ratio for _, compared in parts if compared is not None)
+    verdict = next(iter(verdicts)) if len(verdicts) == 1 else "mixed"
+    headline = _headline_of_parts(verdict, verdicts, ratios)
+    return Answer(verdict, headline, tuple(sentences), _incomplete(evidence))
 
 
-def named(cell: Cell) -> str:
-    """Return a cell as people say it.
+def _headline_of_parts(
+    verdict: Verdict, verdicts: Mapping[Verdict, Sequence[str]], ratios: Sequence[float]
+) -> str:
+    if verdict == "mixed":
+        words = [f"{_SHORTLY[one]} with {' or '.join(of)}" for one, of in verdicts.items()]
+        return f"It depends: {'; '.join(words)}."
+    if verdict == "no":
+        return "Do not distribute this."
+    if not ratios:
+        return "Nothing can be said about scaling yet."
+    least, most = f"{ratios[0]:.2g}", f"{ratios[-1]:.2g}"
+    times = least if least == most else f"{least} to {most}"
+    return f"{_SHORTLY[verdict].capitalize()} in every case: {times} times as fast."
 
-    >>> named(Cell("ray", 3)), named(Cell("plain", 1))
-    ('Ray on 3 nodes', 'one plain machine')
-    """
-    if cell.engine == PLAIN:
-        return "one plain machine"
-    return f"{cell.engine.capitalize()} on {cell.nodes} node{'s' if cell.nodes > 1 else ''}"
+
+_SHORTLY: Mapping[Verdict, str] = {
+    "yes": "worth distributing",
+    "dear": "faster, at a price,",
+    "no": "not worth it",
+    "unknown": "not certain yet",
+}
 
 
 def _verdict(compared: Comparison) -> Verdict:
@@ -134,11 +129,11 @@ def _headline(compared: Comparison, verdict: Verdict) -> str:
     return "Do not distribute this."
 
 
-def _what(compared: Comparison) -> str:
+def _what(compared: Comparison, evidence: Evidence) -> str:
     return (
-        f"The fastest was {named(compared.best)} with a median of "
+        f"The fastest was {named(compared.best, evidence.part)} with a median of "
         f"{length(compared.best_seconds)}, against {length(compared.alone_seconds)} for "
-        f"{named(compared.alone)}."
+        f"{named(compared.alone, evidence.part)}."
     )
 
 
@@ -181,7 +176,9 @@ def _why(compared: Comparison, verdict: Verdict, evidence: Evidence) -> str:
 def _engines(compared: Comparison, evidence: Evidence) -> Iterator[str]:
     best = compared.best
     for cell in evidence.clean:
-        if cell.nodes != best.nodes or cell.engine in (best.engine, PLAIN):
+        if cell.engine in (best.engine, PLAIN):
+            continue
+        if (cell.nodes, cell.variation) != (best.nodes, best.variation):
             continue
         own, other = evidence.seconds(best), evidence.seconds(cell)
         longer = spread(other).median / compared.best_seconds - 1
@@ -283,12 +280,3 @@ def _disturbed(evidence: Evidence) -> Iterator[str]:
             f"figure; `fab sweep.run --repeats {evidence.plan.repeats + 1}` adds a clean "
             "repeat."
         )
-
-
-def length(seconds: float) -> str:
-    """Return a measured duration with three significant digits, in seconds.
-
-    >>> length(0.08569), length(41.32), length(1234.5)
-    ('0.0857 s', '41.3 s', '1234 s')
-    """
-    return f"{seconds:.0f} s" if seconds >= 100 else f"{seconds:#.3g} s"

@@ -19,7 +19,8 @@ INK = "#010001"
 MUTED = "#010002"
 RULE = "#010003"
 PAPER = "#010004"
-SERIES = {"ray": "#010005", "dask": "#010006", "plain": "#010007"}
+ENGINES = {"ray": "05", "dask": "06", "plain": "07"}
+SHADES = 3
 PHASES = ("#010008", "#010009", "#01000a", "#01000b", "#01000c", "#01000d")
 MARKERS = {"ray": "o", "dask": "s", "plain": "D"}
 
@@ -28,7 +29,11 @@ _VARIABLES = {
     MUTED: "--muted",
     RULE: "--rule",
     PAPER: "--paper",
-    **{colour: f"--{name}" for name, colour in SERIES.items()},
+    **{
+        f"#01{shade:02x}{code}": f"--{name}-{shade + 1}" if shade else f"--{name}"
+        for name, code in ENGINES.items()
+        for shade in range(SHADES)
+    },
     **{colour: f"--phase-{index}" for index, colour in enumerate(PHASES, 1)},
 }
 _STYLE: Any = {
@@ -100,6 +105,11 @@ class Canvas:
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             self.figure.savefig(stream, format="svg", metadata={"Date": None}, transparent=True)
         return _adapted(stream.getvalue(), self.name, title, description)
+
+
+def series_colour(engine: str, place: int = 0) -> str:
+    """Return the colour of an engine, in another shade for each variation of the work."""
+    return f"#01{place % SHADES:02x}{ENGINES[engine]}"
 
 
 def shortened(text: str, limit: int = 32) -> str:

@@ -1,5 +1,6 @@
 """Each figure of the report: what is drawn, and what a reader without eyes is told of it."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,9 +8,17 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from workloads.report.canvas import INK, MARKERS, MUTED, PAPER, SERIES, Canvas, shortened
+from workloads.report.canvas import (
+    INK,
+    MARKERS,
+    MUTED,
+    PAPER,
+    Canvas,
+    series_colour,
+    shortened,
+)
 from workloads.report.costs import Prices
-from workloads.report.evidence import Evidence
+from workloads.report.evidence import Evidence, Series
 from workloads.report.statistics import Law, Spread, spread
 from workloads.sweep import PLAIN, Cell
 
@@ -38,75 +47,81 @@ class Drawing:
     svg: str
 
 
-def time_against_nodes(evidence: Evidence) -> Drawing:
+def time_against_nodes(evidence: Evidence, name: str = "time") -> Drawing:
     """Draw every run's time, the median and the middle half of each cell."""
-    with Canvas("time", WIDTH, HEIGHT) as canvas:
+    title = _title("Time against nodes", evidence)
+    with Canvas(name, WIDTH, HEIGHT) as canvas:
         axes = canvas.axes[0]
         labels = []
-        for engine in evidence.engines():
-            values = {one.nodes: evidence.seconds(one) for one in cells_of(evidence, engine)}
-            if engine == PLAIN:
+        for one in evidence.series():
+            values = {cell.nodes: evidence.seconds(cell) for cell in evidence.cells(one)}
+            if one.engine == PLAIN:
                 middle = spread(values[1]).median
-                axes.plot([1, _most(evidence)], [middle] * 2, color=SERIES[PLAIN], linewidth=1,
+                axes.plot([1, _most(evidence)], [middle] * 2, color=_colour(one), linewidth=1,
                           alpha=0.6)  # fmt: skip
-            labels += _draw_cells(axes, engine, values)
+            labels += _draw_cells(axes, one, values)
         _finish(axes, evidence, "seconds", labels)
     return Drawing(
-        "time",
-        "Time against nodes",
+        name,
+        title,
         "Each dot is one run, the line joins the medians, the bar spans the middle half.",
-        canvas.svg("Time against nodes", _spoken(evidence, lambda seconds, _: seconds, "s")),
+        canvas.svg(title, _spoken(evidence, lambda seconds, _: seconds, "s")),
     )
 
 
-def speed_up(evidence: Evidence, laws: Mapping[str, Sequence[Law]]) -> Drawing:
-    """Draw how many times as fast as one node each engine is, the ideal, and the fits."""
-    most = _most(evidence)
-    with Canvas("speed-up", WIDTH, HEIGHT) as canvas:
+def speed_up(
+    evidence: Evidence, laws: Mapping[Series, Sequence[Law]], name: str = "speed-up"
+) -> Drawing:
+    """Draw how many times as fast as one node each series is, the ideal, and the fits."""
+    most, title = _most(evidence), _title("Speed-up", evidence)
+    fitted = {(one.engine, one.variation): found for one, found in laws.items()}
+    with Canvas(name, WIDTH, HEIGHT) as canvas:
         axes = canvas.axes[0]
         axes.plot([1, most], [1, most], color=MUTED, linewidth=1, linestyle=DOTS)
         labels = [Label(most, most, "ideal", MUTED)]
-        for engine, base in _bases(evidence).items():
-            for law, dashes in zip(laws.get(engine, ()), (LONG, SHORT), strict=False):
+        for one, base in _bases(evidence).items():
+            found = fitted.get((one.engine, one.variation), ())
+            for law, dashes in zip(found, (LONG, SHORT), strict=False):
                 at = [1 + step * (most - 1) / 40 for step in range(41)]
-                axes.plot(at, [law.speed_up(nodes) for nodes in at], color=SERIES[engine],
+                axes.plot(at, [law.speed_up(nodes) for nodes in at], color=_colour(one),
                           linewidth=1, linestyle=dashes, alpha=0.7)  # fmt: skip
             values = {
                 cell.nodes: [base / seconds for seconds in evidence.seconds(cell)]
-                for cell in cells_of(evidence, engine)
+                for cell in evidence.cells(one)
             }
-            labels += _draw_cells(axes, engine, values, line=False)
+            labels += _draw_cells(axes, one, values, line=False)
         _finish(axes, evidence, "times as fast as one node", labels)
     return Drawing(
-        "speed-up",
-        "Speed-up",
-        "Against the engine's own median on one node. Long dashes: Amdahl's law; short dashes: "
-        "the Universal Scalability Law; dots: ideal.",
-        canvas.svg("Speed-up", _spoken(evidence, _relative_to_one(evidence), "times")),
+        name,
+        title,
+        f"Against the {_own(evidence)} own median on one node. Long dashes: Amdahl's law; "
+        "short dashes: the Universal Scalability Law; dots: ideal.",
+        canvas.svg(title, _spoken(evidence, _relative_to_one(evidence), "times")),
     )
 
 
-def efficiency(evidence: Evidence) -> Drawing:
+def efficiency(evidence: Evidence, name: str = "efficiency") -> Drawing:
     """Draw the speed-up per node."""
-    with Canvas("efficiency", WIDTH, HEIGHT) as canvas:
+    title = _title("Efficiency", evidence)
+    with Canvas(name, WIDTH, HEIGHT) as canvas:
         axes = canvas.axes[0]
         axes.plot([1, _most(evidence)], [1, 1], color=MUTED, linewidth=1, linestyle=DOTS)
         labels = []
-        for engine, base in _bases(evidence).items():
+        for one, base in _bases(evidence).items():
             values = {
                 cell.nodes: [base / seconds / cell.nodes for seconds in evidence.seconds(cell)]
-                for cell in cells_of(evidence, engine)
+                for cell in evidence.cells(one)
             }
-            labels += _draw_cells(axes, engine, values)
+            labels += _draw_cells(axes, one, values)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         _finish(axes, evidence, "speed-up per node", labels)
     relative = _relative_to_one(evidence)
     return Drawing(
-        "efficiency",
-        "Efficiency",
+        name,
+        title,
         "Speed-up divided by the number of nodes; at 100 % no machine is wasted.",
         canvas.svg(
-            "Efficiency",
+            title,
             _spoken(
                 evidence, lambda seconds, cell: 100 * relative(seconds, cell) / cell.nodes, "%"
             ),
@@ -114,31 +129,48 @@ def efficiency(evidence: Evidence) -> Drawing:
     )
 
 
-def cost(evidence: Evidence, prices: Prices) -> Drawing:
+def cost(evidence: Evidence, prices: Prices, name: str = "cost") -> Drawing:
     """Draw what one run costs."""
-    with Canvas("cost", WIDTH, HEIGHT) as canvas:
+    title = _title("Cost of a run", evidence)
+    with Canvas(name, WIDTH, HEIGHT) as canvas:
         axes = canvas.axes[0]
         labels = []
-        for engine in evidence.engines():
+        for one in evidence.series():
             values = {}
-            for cell in cells_of(evidence, engine):
+            for cell in evidence.cells(one):
                 found = [prices.of_run(row) for row in evidence.clean[cell]]
-                values[cell.nodes] = [one for one in found if one is not None]
+                values[cell.nodes] = [cost for cost in found if cost is not None]
             known = {nodes: found for nodes, found in values.items() if found}
-            labels += _draw_cells(axes, engine, known)
+            labels += _draw_cells(axes, one, known)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         _finish(axes, evidence, f"{shortened(prices.currency)} a run".strip(), labels)
     words = "Hourly prices of the machines used, times the time of the work."
     if prices.assumed:
         words += " The price is an assumption, not the inventory's."
-    return Drawing("cost", "Cost of a run", words, canvas.svg("Cost of a run", words))
+    return Drawing(name, title, words, canvas.svg(title, words))
+
+
+def _title(words: str, evidence: Evidence) -> str:
+    return ": ".join([words, shortened(", ".join(evidence.part))]) if evidence.part else words
+
+
+def _own(evidence: Evidence) -> str:
+    return "line's" if evidence.plan.variations else "engine's"
+
+
+def _colour(series: Series) -> str:
+    return series_colour(series.engine, series.place)
 
 
 def _draw_cells(
-    axes: Axes, engine: str, values: Mapping[int, Sequence[float]], *, line: bool = True
+    axes: Axes, series: Series, values: Mapping[int, Sequence[float]], *, line: bool = True
 ) -> list[Label]:
-    """Draw the runs of one engine; return where its name should stand."""
-    colour, marker = SERIES[engine], MARKERS[engine]
+    """Draw the runs of one series; return where its name should stand.
+
+    Every second variation has hollow marks.
+    """
+    colour, marker = _colour(series), MARKERS[series.engine]
+    inner, outer = (PAPER, colour) if series.place % 2 else (colour, PAPER)
     spreads = {nodes: spread(found) for nodes, found in sorted(values.items())}
     if not spreads:
         return []
@@ -150,11 +182,10 @@ def _draw_cells(
     axes.vlines(at, [one.low for one in spreads.values()],
                 [one.high for one in spreads.values()], color=colour, linewidth=3.2,
                 alpha=0.35)  # fmt: skip
-    axes.plot(at, medians, color=colour, marker=marker, markersize=6, markeredgecolor=PAPER,
-              markeredgewidth=1, linestyle="-" if line and len(at) > 1 else "none",
-              zorder=3)  # fmt: skip
-    return [Label(at[-1], medians[-1], "plain" if engine == PLAIN else engine.capitalize(),
-                  colour)]  # fmt: skip
+    axes.plot(at, medians, color=colour, marker=marker, markersize=6, markerfacecolor=inner,
+              markeredgecolor=outer, markeredgewidth=1, zorder=3,
+              linestyle="-" if line and len(at) > 1 else "none")  # fmt: skip
+    return [Label(at[-1], medians[-1], shortened(series.label), colour)]
 
 
 def _finish(axes: Axes, evidence: Evidence, unit: str, labels: Sequence[Label]) -> None:
@@ -184,6 +215,11 @@ def _heights(labels: Sequence[Label], top: float) -> list[float]:
             if short > 0:
                 heights[low] -= short / 2
                 heights[high] += short / 2
+    if order and heights[order[0]] < 0:  # nothing is written on the axis or below it
+        floor = gap / 2
+        for index in order:
+            heights[index] = max(heights[index], floor)
+            floor = heights[index] + gap
     return heights
 
 
@@ -191,25 +227,22 @@ def _most(evidence: Evidence) -> int:
     return max((cell.nodes for cell in evidence.clean), default=1)
 
 
-def cells_of(evidence: Evidence, engine: str) -> list[Cell]:
-    """Return the measured cells of an engine, fewest nodes first."""
-    return sorted(
-        (cell for cell in evidence.clean if cell.engine == engine), key=lambda one: one.nodes
-    )
-
-
-def _bases(evidence: Evidence) -> dict[str, float]:
-    """Return the median on one node of each engine that was measured on one."""
+def _bases(evidence: Evidence) -> dict[Series, float]:
+    """Return the median on one node of each series of an engine that was measured on one."""
     return {
-        engine: spread(evidence.seconds(Cell(engine, 1))).median
-        for engine in evidence.engines()
-        if engine != PLAIN and Cell(engine, 1) in evidence.clean
+        one: spread(evidence.seconds(one.cell(1))).median
+        for one in evidence.series()
+        if one.engine != PLAIN and one.cell(1) in evidence.clean
     }
 
 
 def _relative_to_one(evidence: Evidence) -> Callable[[float, Cell], float]:
-    bases = _bases(evidence)
-    return lambda seconds, cell: bases.get(cell.engine, float("nan")) / seconds
+    bases = {one.cell(1): base for one, base in _bases(evidence).items()}
+
+    def relative(seconds: float, cell: Cell) -> float:
+        return bases.get(dataclasses.replace(cell, nodes=1), float("nan")) / seconds
+
+    return relative
 
 
 def _spoken(evidence: Evidence, value: Callable[[float, Cell], float], unit: str) -> str:
@@ -218,5 +251,6 @@ def _spoken(evidence: Evidence, value: Callable[[float, Cell], float], unit: str
         median: Spread = spread(evidence.seconds(cell))
         found = value(median.median, cell)
         if found == found:
-            words.append(f"{cell.engine} on {cell.nodes}: {found:.3g} {unit}")
+            name = " ".join([cell.engine, *cell.variation])
+            words.append(f"{name} on {cell.nodes}: {found:.3g} {unit}")
     return "Medians: " + "; ".join(words) + "." if words else "No runs to show."

@@ -6,22 +6,21 @@ from statistics import fmean
 from markupsafe import Markup
 
 from workloads.records import RunRecord
-from workloads.report.answer import named
-from workloads.report.canvas import INK, MUTED, PHASES, SERIES, Canvas, shortened
-from workloads.report.evidence import Evidence
-from workloads.report.figures import LONG, WIDTH, Drawing, cells_of
+from workloads.report.canvas import INK, MUTED, PHASES, Canvas, series_colour, shortened
+from workloads.report.comparison import named
+from workloads.report.evidence import Evidence, Series
+from workloads.report.figures import LONG, WIDTH, Drawing
 from workloads.report.statistics import spread
-from workloads.sweep import PLAIN
+from workloads.sweep import PLAIN, Cell
 
 ROW_HEIGHT = 0.85
 MOST_NODES = 12
 GIB = 1 << 30
 
 
-def typical_row(evidence: Evidence, engine: str) -> RunRecord | None:
+def typical_row(evidence: Evidence, series: Series) -> RunRecord | None:
     """Return the run nearest the median on the most nodes that has a timeline."""
-    cells = [cell for cell in evidence.clean if cell.engine == engine]
-    for cell in sorted(cells, key=lambda one: -one.nodes):
+    for cell in reversed(evidence.cells(series)):
         rows = [row for row in evidence.clean[cell] if row.timeline]
         if rows:
             middle = spread(evidence.seconds(cell)).median
@@ -29,7 +28,7 @@ def typical_row(evidence: Evidence, engine: str) -> RunRecord | None:
     return None
 
 
-def over_time(row: RunRecord, memory_of: Mapping[str, int]) -> list[Drawing]:
+def over_time(row: RunRecord, series: Series, memory_of: Mapping[str, int]) -> list[Drawing]:
     """Draw CPU and memory of each node through one run, a small figure for each node."""
     nodes = [node for node in row.machines if row.timeline.get(node, {}).get("seconds")]
     nodes = nodes[:MOST_NODES]
@@ -39,8 +38,8 @@ def over_time(row: RunRecord, memory_of: Mapping[str, int]) -> list[Drawing]:
     memory = {node: [one / GIB for one in row.timeline[node]["memory"]] for node in nodes}
     room = {node: memory_of.get(node, 0) / GIB for node in nodes}
     return [
-        _small_multiples("cpu", "CPU in use, %", row, cpu, dict.fromkeys(nodes, 100.0)),
-        _small_multiples("memory", "Memory in use, GiB", row, memory, room),
+        _small_multiples("cpu", "CPU in use, %", row, series, cpu, dict.fromkeys(nodes, 100.0)),
+        _small_multiples("memory", "Memory in use, GiB", row, series, memory, room),
     ]
 
 
@@ -48,16 +47,18 @@ def _small_multiples(
     kind: str,
     unit: str,
     row: RunRecord,
+    series: Series,
     values: Mapping[str, Sequence[float]],
     top: Mapping[str, float],
 ) -> Drawing:
-    name = f"{kind}-{row.engine}"
+    name = f"{kind}-{series.slug}"
+    colour = series_colour(series.engine, series.place)
     most = max(float(row.timeline[node]["seconds"][-1]) for node in values)
     highest = 1.05 * max(max(top[node], *found) for node, found in values.items())
     height = ROW_HEIGHT * len(values) + 0.5
     with Canvas(name, WIDTH, height, rows=len(values)) as canvas:
         for axes, (node, found) in zip(canvas.axes, values.items(), strict=True):
-            seconds, colour = row.timeline[node]["seconds"], SERIES[row.engine]
+            seconds = row.timeline[node]["seconds"]
             axes.fill_between(seconds, found, color=colour, alpha=0.18, linewidth=0)
             axes.plot(seconds, found, color=colour, linewidth=1.2)
             axes.set_xlim(0, max(most, 1.0))
@@ -67,7 +68,7 @@ def _small_multiples(
             for at in _work_phase(row):
                 axes.axvline(at, color=MUTED, linewidth=0.8, linestyle=LONG)
         canvas.axes[-1].set_xlabel("seconds since the start of the run")
-    title = f"{unit.partition(',')[0]}: {named(row.cell)}"
+    title = f"{unit.partition(',')[0]}: {named(series.cell(row.nodes))}"
     words = (
         f"{unit}, in repeat {row.repeat}, the one nearest the median. Work goes on between "
         "the dashed lines."
@@ -86,18 +87,20 @@ def _work_phase(row: RunRecord) -> tuple[float, float]:
 
 def bringup(evidence: Evidence) -> list[Drawing]:
     """Draw, for each engine, the phases of the bring-up on the most nodes as a waterfall."""
-    found = []
-    for engine in evidence.engines():
-        rows = [
-            row
-            for cell in cells_of(evidence, engine)
-            for row in evidence.clean[cell]
-            if engine != PLAIN and row.bringup.get("changed") and row.bringup.get("phases")
-        ]
-        if rows:
-            most = max(rows, key=lambda row: (row.nodes, float(row.bringup["seconds"])))
-            found.append(_waterfall(engine, most))
-    return found
+    found: dict[str, RunRecord] = {}
+    for cell, rows in evidence.clean.items():
+        for row in rows:
+            if cell.engine == PLAIN or not row.bringup.get("changed"):
+                continue
+            if row.bringup.get("phases"):
+                most = max(found.get(cell.engine, row), row, key=_nodes_and_seconds)
+                found[cell.engine] = most
+    engines = dict.fromkeys(one.engine for one in evidence.series())
+    return [_waterfall(engine, found[engine]) for engine in engines if engine in found]
+
+
+def _nodes_and_seconds(row: RunRecord) -> tuple[int, float]:
+    return row.nodes, float(row.bringup["seconds"])
 
 
 def _waterfall(engine: str, row: RunRecord) -> Drawing:
@@ -122,7 +125,7 @@ def _waterfall(engine: str, row: RunRecord) -> Drawing:
         f"{node}: " + ", ".join(f"{step} {seconds:.1f} s" for step, seconds in steps)
         for node, steps in phases.items()
     )
-    title = f"Bring-up: {named(row.cell)}"
+    title = f"Bring-up: {named(Cell(engine, row.nodes))}"
     words = (
         f"{float(row.bringup['seconds']):.1f} s in all; the phases of each node one after "
         "the other."

@@ -12,13 +12,15 @@ from markupsafe import Markup
 from contracts.files import write_atomically
 from workloads.history import read_history
 from workloads.journal import Journal
-from workloads.report import figures, machine_figures, tables
-from workloads.report.answer import Answer, answer, named
+from workloads.report import figures, machine_figures, reuse, tables, words
+from workloads.report.answer import Answer, answer
 from workloads.report.costs import Prices, assumed_prices, prices_of
-from workloads.report.evidence import Evidence, gather
-from workloads.report.scores import Agreement, agreement, ranking
+from workloads.report.evidence import Evidence, Series, gather
+from workloads.report.scores import agreement, ranking
 from workloads.report.statistics import Law, fit_laws
 from workloads.sweep import PLAIN
+
+MOST_LINES = 8
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,11 @@ def build(
     built = Built(
         folder / "report.html", folder / "report.md", folder / "results.csv", said, evidence
     )
-    rows = [row for row in history.rows if row.work == evidence.work.fingerprint]
     environment = _environment()
     page = environment.get_template("page.html").render(content)
     write_atomically(built.html, page)
     write_atomically(built.markdown, environment.get_template("page.md").render(content))
-    write_atomically(built.csv, tables.comma_separated(evidence, rows, prices))
+    write_atomically(built.csv, tables.comma_separated(evidence, history.rows, prices))
     return built
 
 
@@ -77,37 +78,32 @@ def _content(
     name: str, evidence: Evidence, said: Answer, prices: Prices | None, made_at: str
 ) -> dict[str, Any]:
     laws = {
-        engine: fit_laws(
-            {
-                cell.nodes: evidence.seconds(cell)
-                for cell in evidence.clean
-                if cell.engine == engine
-            }
-        )
-        for engine in evidence.engines()
-        if engine != PLAIN
+        one: fit_laws({cell.nodes: evidence.seconds(cell) for cell in evidence.cells(one)})
+        for one in evidence.series()
+        if one.engine != PLAIN
     }
-    ranked = ranking(evidence)
     return {
         "name": name,
         "made_at": made_at,
         "answer": said,
         "evidence": evidence,
-        "subject": _subject(evidence),
-        "machines": _machines(evidence),
+        "subject": words.subject(evidence),
+        "machines": words.machines(evidence),
         "main_figures": _main_figures(evidence, laws, prices),
         "machine_figures": _machine_figures(evidence),
         "times": tables.times(evidence, prices),
+        "reuse": reuse.table(evidence),
         "laws": tables.laws(laws),
-        "law_notes": _law_notes(laws),
-        "best": tables.best(ranked),
-        "combinations": len(ranked),
-        "agreement": _agreement(agreement(evidence)),
+        "law_notes": words.law_notes(laws),
+        "best": [_best(part) for part in evidence.parts()],
+        "summaries": tables.summaries(evidence),
+        "agreement": words.agreement(agreement(evidence), evidence),
         "agreement_holds": not agreement(evidence).differing and not evidence.conflicts,
         "left_out": tables.left_out(evidence),
         "versions": tables.versions(evidence),
-        "remarks": _remarks(evidence),
+        "remarks": words.remarks(evidence),
         "loads": tables.loads(evidence),
+        "data": words.data(evidence),
         "facts": sorted(evidence.plan.facts.items()),
     }
 
@@ -130,113 +126,48 @@ def _environment() -> jinja2.Environment:
 
 
 def _main_figures(
-    evidence: Evidence, laws: dict[str, list[Law]], prices: Prices | None
+    evidence: Evidence, laws: dict[Series, list[Law]], prices: Prices | None
 ) -> list[figures.Drawing]:
-    if not evidence.clean:
-        return []
-    found = [figures.time_against_nodes(evidence)]
+    """Return the figures of times and costs, part by part, and of what has a common measure.
+
+    Speed-ups and efficiencies of all parts share a figure as long as one can tell the lines
+    apart.
+    """
+    parts = [part for part in evidence.parts() if part.clean]
+    together = [evidence] if len(evidence.series()) <= MOST_LINES else parts
+    found = [figures.time_against_nodes(one, id) for one, id in _with_ids(parts, "time")]
     if any(cell.nodes > 1 for cell in evidence.clean):
-        found += [figures.speed_up(evidence, laws), figures.efficiency(evidence)]
+        found += [
+            figures.speed_up(one, laws, id) for one, id in _with_ids(together, "speed-up")
+        ]
+        found += [figures.efficiency(one, id) for one, id in _with_ids(together, "efficiency")]
     if prices is not None:
-        found.append(figures.cost(evidence, prices))
+        found += [figures.cost(one, prices, id) for one, id in _with_ids(parts, "cost")]
     return found
+
+
+def _with_ids(parts: Sequence[Evidence], name: str) -> list[tuple[Evidence, str]]:
+    """Return each part with the name of its figure: `time`, `time-2`, ..."""
+    return [
+        (part, name if index == 1 else f"{name}-{index}") for index, part in enumerate(parts, 1)
+    ]
 
 
 def _machine_figures(evidence: Evidence) -> list[figures.Drawing]:
     memory = {one["name"]: int(one.get("memory_bytes") or 0) for one in evidence.plan.machines}
     found = []
-    for engine in evidence.engines():
-        row = machine_figures.typical_row(evidence, engine)
+    for series in evidence.series():
+        row = machine_figures.typical_row(evidence, series)
         if row is not None:
-            found += machine_figures.over_time(row, memory)
+            found += machine_figures.over_time(row, series, memory)
     return [*found, *machine_figures.bringup(evidence)]
 
 
-def _subject(evidence: Evidence) -> str:
-    work = evidence.work
-    folds = work.parameters.get("folds")
-    fits = f" in {folds} folds" if folds else ""
-    return (
-        f"{work.workload}: {len(work.combinations)} combinations{fits} on {work.data_version}, "
-        f"seed {work.seed}"
-    )
-
-
-def _machines(evidence: Evidence) -> str:
-    shapes: dict[str, int] = {}
-    for one in evidence.plan.machines:
-        memory = float(one.get("memory_bytes") or 0) / machine_figures.GIB
-        shape = f"{one.get('cpus', 0):g} CPU and {memory:.3g} GiB"
-        shapes[shape] = shapes.get(shape, 0) + 1
-    words = [f"{count} of {shape}" for shape, count in shapes.items()]
-    return f"Machines: {', '.join(words)}" if words else ""
-
-
-def _law_notes(laws: dict[str, list[Law]]) -> list[str]:
-    """Return what a reader must know before believing the laws, each thing once."""
-    found: dict[str, list[str]] = {}
-    for engine, fitted in laws.items():
-        if not fitted:
-            found.setdefault("too few node counts for any law", []).append(engine)
-        for law in fitted:
-            if law.ceiling:
-                found.setdefault(f"by {law.name}: {law.ceiling}", []).append(engine)
-            if law.note:
-                found.setdefault(f"{law.name}: {law.note}", []).append(engine)
-    return [
-        f"{' and '.join(name.capitalize() for name in dict.fromkeys(names))}, {note}."
-        for note, names in found.items()
-    ]
-
-
-def _agreement(found: Agreement) -> str:
-    if not found.compared:
-        return "No combination was scored twice, so there is nothing to compare."
-    if not found.differing:
-        return (
-            f"All {found.compared} results of {found.combinations} combinations agree to the "
-            "last bit, over every engine, number of nodes and repeat."
-        )
-    worst = max(distance for _, distance in found.differing)
-    return (
-        f"{len(found.differing)} of {found.combinations} combinations do NOT agree over "
-        f"engines, node counts and repeats; the largest difference in a fold is {worst:.3g}."
-    )
-
-
-def _remarks(evidence: Evidence) -> list[str]:
-    """Return what was left out apart from whole runs, in words."""
-    found = []
-    if evidence.damaged:
-        count = evidence.damaged
-        found.append(
-            f"{count} damaged piece{'s' if count > 1 else ''} of the journal "
-            f"{'were' if count > 1 else 'was'} set aside in quarantine.jsonl; what "
-            f"{'they' if count > 1 else 'it'} held was measured again or is missing."
-        )
-    if evidence.other_rows:
-        found.append(
-            f"{evidence.other_rows} runs of other parameters, data, sources or library "
-            "versions are in the journal and not in this report."
-        )
-    found += [f"A record of the journal was not understood: {one}" for one in evidence.rejected]
-    if evidence.conflicts:
-        found.append(
-            f"{len(evidence.conflicts)} trials were done twice and gave different scores, "
-            "which a seeded workload must not."
-        )
-    reasons: dict[str, int] = {}
-    for one in evidence.failed:
-        reason = one.reason or "no reason given"
-        reasons[reason] = reasons.get(reason, 0) + 1
-    found += [f"{count} trials failed: {reason}" for reason, count in reasons.items()]
-    for row in _noted(evidence):
-        found += [f"{named(row.cell)}, repeat {row.repeat}: {text}" for text in row.rejected]
-    return found
-
-
-def _noted(evidence: Evidence) -> Sequence[Any]:
-    return [row for rows in evidence.clean.values() for row in rows if row.rejected]
+def _best(evidence: Evidence) -> tuple[str, tables.Table]:
+    """Return the best combinations of a part of a sweep, under their caption."""
+    ranked = ranking(evidence)
+    where = f" with {', '.join(evidence.part)}" if evidence.part else ""
+    return f"The best of {len(ranked)} combinations{where}", tables.best(ranked)
 
 
 def _prose(text: str) -> Markup:

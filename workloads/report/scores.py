@@ -1,5 +1,6 @@
 """Whether every engine found the same scores, and which parameters were best."""
 
+import itertools
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +42,10 @@ class Agreement:
 
 
 def ranking(evidence: Evidence) -> list[Ranked]:
-    """Return the scored combinations, best mean first, equal ones in the workload's order."""
+    """Return the scored combinations of one part of a sweep.
+
+    The best mean comes first; equal ones are in the workload's order.
+    """
     ranked = [
         Ranked(combination, next(iter(found)))
         for combination, found in _by_combination(evidence)
@@ -51,9 +55,10 @@ def ranking(evidence: Evidence) -> list[Ranked]:
 
 
 def agreement(evidence: Evidence) -> Agreement:
-    """Compare all results of each combination with one another."""
+    """Compare all results of each combination with one another, in each part for itself."""
     compared, differing, several = 0, [], 0
-    for combination, found in _by_combination(evidence):
+    every = itertools.chain.from_iterable(_by_combination(one) for one in evidence.parts())
+    for combination, found in every:
         if len(found) < 2:
             continue
         several += 1

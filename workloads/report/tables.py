@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.trial import canonical
-from workloads.report.answer import named
+from workloads.records import RunRecord
+from workloads.report.comparison import named
 from workloads.report.costs import Prices, amount
-from workloads.report.evidence import Evidence, exclusion
+from workloads.report.evidence import Evidence, Series, exclusion
 from workloads.report.scores import Ranked
 from workloads.report.statistics import Estimate, Law, spread
-from workloads.sweep import PLAIN, Cell
+from workloads.sweep import PLAIN
 
 TOP = 10
 NOTHING = "–"  # noqa: RUF001  a dash of its own, where a table has no value
@@ -30,49 +31,93 @@ class Table:
 def times(evidence: Evidence, prices: Prices | None) -> Table:
     """Return a row for each cell: its times, and what they mean beside one machine."""
     rows = []
-    plain = evidence.seconds(Cell(PLAIN, 1))
-    alone = spread(plain).median if plain else None
-    plain_first = sorted(evidence.engines(), key=lambda name: name != PLAIN)
-    order = sorted(evidence.clean, key=lambda one: (plain_first.index(one.engine), one.nodes))
-    for cell in order:
-        found = spread(evidence.seconds(cell))
-        base = evidence.seconds(Cell(cell.engine, 1))
-        ratio = spread(base).median / found.median if base else None
-        costs = [prices.of_run(row) for row in evidence.clean[cell]] if prices else []
-        known = [one for one in costs if one is not None]
-        rows.append(
-            (
-                "Plain" if cell.engine == PLAIN else cell.engine.capitalize(),
-                str(cell.nodes),
-                str(found.count),
-                f"{found.median:.2f}",
-                f"{found.least:.2f} to {found.most:.2f}",
-                f"{evidence.ready(cell):.1f}",
-                f"{ratio:.2f}" if ratio else NOTHING,
-                f"{ratio / cell.nodes:.0%}" if ratio else NOTHING,
-                f"{alone / found.median:.2f}" if alone else NOTHING,
-                amount(spread(known).median, prices.currency) if prices and known else NOTHING,
+    varied = bool(evidence.plan.variations)
+    lines = [
+        series
+        for part in evidence.parts()
+        for series in sorted(part.series(), key=lambda one: one.engine != PLAIN)
+    ]
+    for series in lines:
+        for cell in evidence.cells(series):
+            found = spread(evidence.seconds(cell))
+            base = evidence.seconds(series.cell(1))
+            ratio = spread(base).median / found.median if base else None
+            plain = evidence.seconds(evidence.baseline(cell))
+            alone = spread(plain).median if plain else None
+            cpu = evidence.cpu(cell)
+            costs = [prices.of_run(row) for row in evidence.clean[cell]] if prices else []
+            known = [one for one in costs if one is not None]
+            rows.append(
+                (
+                    cell.engine.capitalize(),
+                    *((", ".join(cell.variation) or NOTHING,) if varied else ()),
+                    str(cell.nodes),
+                    str(found.count),
+                    f"{found.median:.2f}",
+                    f"{found.least:.2f} to {found.most:.2f}",
+                    f"{cpu:.2f}" if cpu else NOTHING,
+                    f"{evidence.ready(cell):.1f}",
+                    f"{ratio:.2f}" if ratio else NOTHING,
+                    f"{ratio / cell.nodes:.0%}" if ratio else NOTHING,
+                    f"{alone / found.median:.2f}" if alone else NOTHING,
+                    amount(spread(known).median, prices.currency)
+                    if prices and known
+                    else NOTHING,
+                )
             )
-        )
-    heads = ("Engine", "Nodes", "Runs", "Median, s", "Range, s", "Ready after, s", "Speed-up",
-             "Efficiency", "Against plain", "Cost of a run")  # fmt: skip
-    return Table(heads, tuple(rows), frozenset(range(1, len(heads))))
+    names = ("Engine", "Variation") if varied else ("Engine",)
+    heads = (*names, "Nodes", "Runs", "Median, s", "Range, s", "CPU, s", "Ready after, s",
+             "Speed-up", "Efficiency", "Against plain", "Cost of a run")  # fmt: skip
+    return Table(heads, tuple(rows), frozenset(range(len(names), len(heads))))
 
 
-def laws(fitted: Mapping[str, Sequence[Law]]) -> Table:
-    """Return a row for each value of each fitted law of each engine."""
+def laws(fitted: Mapping[Series, Sequence[Law]]) -> Table:
+    """Return a row for each value of each fitted law of each series."""
     rows = []
-    for engine, found in fitted.items():
+    for series, found in fitted.items():
         for law in found:
             values = {"time on one node, s": law.one_node, **law.values}
             for name, one in values.items():
                 form = "{:.2f}" if one is law.one_node else "{:.3f}"
                 rows.append(
-                    (engine.capitalize(), law.name, name, form.format(one.value),
+                    (series.label, law.name, name, form.format(one.value),
                      _interval(one, form))
                 )  # fmt: skip
     heads = ("Engine", "Law", "Value", "Estimate", "95 % interval")
     return Table(heads, tuple(rows), frozenset({3, 4}))
+
+
+def summaries(evidence: Evidence) -> Table:
+    """Return what each series' runs say of how they computed, beside their scores.
+
+    Two runs of a series that say different things are both told.
+    """
+    said: dict[str, dict[str, list[str]]] = {}
+    for series in evidence.series():
+        for cell in evidence.cells(series):
+            for row in evidence.clean[cell]:
+                for key, value in row.summary.items():
+                    if key not in _ORDINARY:
+                        values = said.setdefault(series.label, {}).setdefault(key, [])
+                        if _value(value) not in values:
+                            values.append(_value(value))
+    keys = list(dict.fromkeys(key for found in said.values() for key in found))
+    rows = tuple(
+        (label, *(" and ".join(found.get(key, [NOTHING])) for key in keys))
+        for label, found in said.items()
+    )
+    heads = ("Engine", *(key.replace("_", " ").capitalize() for key in keys))
+    numbers = {
+        place
+        for place in range(1, len(heads))
+        if all(row[place] == NOTHING or row[place].isdigit() for row in rows)
+    }
+    return Table(heads, rows, frozenset(numbers))
+
+
+# What every run of a workload sums up and the report shows in other places.
+_ORDINARY = ("data", "trials_ok", "trials_failed", "scores_digest", "best_score",
+             "best_parameters")  # fmt: skip
 
 
 def best(ranked: Sequence[Ranked]) -> Table:
@@ -97,7 +142,7 @@ def left_out(evidence: Evidence) -> Table:
     """Return the rows that no figure uses, and why."""
     rows = tuple(
         (
-            named(one.row.cell),
+            named(one.cell),
             str(one.row.repeat),
             f"{one.row.wall_seconds:.2f}" if one.row.wall_seconds else NOTHING,
             one.reason,
@@ -138,10 +183,13 @@ def loads(evidence: Evidence) -> str:
 _LOADS = ("load_before", "load_after")
 
 
-def comma_separated(evidence: Evidence, rows: Iterable[Any], prices: Prices | None) -> str:
+def comma_separated(
+    evidence: Evidence, rows: Iterable[RunRecord], prices: Prices | None
+) -> str:
     """Return one line for each recorded row, also those left out, for other programs.
 
-    A text that a spreadsheet would take for a formula is marked as text.
+    Rows of other work than the report's are not in it. A text that a spreadsheet would take
+    for a formula is marked as text.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -150,17 +198,21 @@ def comma_separated(evidence: Evidence, rows: Iterable[Any], prices: Prices | No
         ["engine", "nodes", "repeat", "attempt", "comparable", "left_out_because", "status",
          "wall_seconds", *(f"{name}_seconds" for name in phases), "bringup_seconds",
          "cpu_seconds", "trials", "trials_ok", "units", "retries", "deaths", "reattached",
-         "load_before", "load_after", "cost", "currency", "begun_at", "run_id"]
+         "load_before", "load_after", "cost", "currency", "begun_at", "run_id",
+         "driver_cpu_seconds", "variation"]
     )  # fmt: skip
     for row in rows:
-        reason = exclusion(row, len(evidence.work.combinations))
+        found = evidence.plan.subject.find(row.engine, row.work)
+        if found is None:
+            continue
+        reason = exclusion(row, len(found.work.combinations))
         cost = prices.of_run(row) if prices else None
         cells = [row.engine, row.nodes, row.repeat, row.attempt, reason is None, reason,
                  row.status, row.wall_seconds, *(row.phases.get(name) for name in phases),
                  row.bringup.get("seconds"), row.cpu_seconds, row.trials, row.ok, row.units,
                  row.retries, len(row.deaths), row.reattached, row.load_before,
                  row.load_after, cost, prices.currency if prices else None, row.begun_at,
-                 row.run_id]  # fmt: skip
+                 row.run_id, row.driver_cpu_seconds, "; ".join(found.names)]  # fmt: skip
         writer.writerow([_harmless(cell) for cell in cells])
     return stream.getvalue()
 
