@@ -61,6 +61,15 @@ probe.remove();
 return found;
 """
 WIDEST = "return [document.documentElement.scrollWidth, innerWidth];"
+OUTSIDE = """
+return [...document.querySelectorAll('figure')].flatMap(figure => {
+  const edge = figure.querySelector('svg').getBoundingClientRect().right + 1;
+  return [...figure.querySelectorAll('svg text')]
+    .filter(text => text.getBoundingClientRect().right > edge)
+    .map(text => `${figure.id}: ${text.textContent}`);
+});
+"""
+SERIES = [f"--{name}{shade}" for name in ("ray", "dask", "plain") for shade in ("", "-2", "-3")]
 ANCHORS = """
 return [...document.querySelectorAll('a[href^="#"]')].map(link => ({
   to: link.hash, found: !!document.getElementById(link.hash.slice(1))}));
@@ -97,6 +106,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("results") / "forest"
     return build(sweep_journal.write(folder, sweep_journal.entries(change=change))).html
+
+
+@pytest.fixture(scope="module")
+def varied_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sizes of the data, each with shared trees and without."""
+    options = sweep_journal.varied({**sweep_journal.ROWS, **sweep_journal.REUSE})
+    folder = tmp_path_factory.mktemp("results") / "varied"
+    return build(sweep_journal.write(folder, sweep_journal.entries(**options))).html
 
 
 @pytest.fixture(
@@ -143,6 +160,15 @@ def test_nothing_sticks_out_of_the_page(opened):
     assert content <= window
 
 
+def test_the_names_of_variations_have_room(opened, varied_page):
+    opened.get(varied_page.as_uri())
+    content, window = opened.execute_script(WIDEST)
+    assert content <= window
+    assert opened.execute_script(OUTSIDE) == []
+    figures = {one["name"]: one["words"] for one in opened.execute_script(FIGURES)}
+    assert {"Ray reuse=true", "Dask reuse=false", "plain"} <= set(figures["time-2"])
+
+
 def test_every_link_leads_somewhere(opened):
     links = opened.execute_script(ANCHORS)
     assert len(links) == 5
@@ -151,7 +177,7 @@ def test_every_link_leads_somewhere(opened):
 
 def test_every_colour_can_be_read(opened):
     pairs = [[front, "--paper"] for front in
-             ("--ink", "--muted", "--accent", "--ray", "--dask", "--plain")]  # fmt: skip
+             ("--ink", "--muted", "--accent", *SERIES)]  # fmt: skip
     found = opened.execute_script(CONTRAST, [*pairs, ["--warn", "--warn-paper"]])
     assert {pair: ratio for pair, ratio in found.items() if ratio < 4.5} == {}
 
