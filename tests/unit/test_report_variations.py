@@ -210,3 +210,16 @@ def test_an_earlier_sweep_without_variations_is_part_of_a_later_one_with_them():
     assert Cell("ray", 3, ("reuse=true",)) in found.clean
     assert {run.cell.variation for run in found.missing} == {("reuse=false",)}
     assert len(found.missing) == 18
+
+
+def test_long_values_are_told_apart_in_figures(tmp_path):
+    grids = [["sqrt", 0.5, 0.25, 0.125, 0.75, last] for last in (1.0, 2.0)]
+    options = varied({"grid.max_features": grids})
+    found = built(tmp_path, sweep_journal.entries(**options, repeats=1))
+    text = found.html.read_text()
+    titles = re.findall(r"<h3>(Time against nodes[^<]*)</h3>", text)
+    assert len(titles) == len(set(titles)) == 2
+    speed = text.partition('<figure id="speed-up">')[2].partition("</figure>")[0]
+    labels = set(re.findall(r">(Ray [^<]*)</text>", speed))
+    assert len(labels) == 2
+    assert max(map(len, labels)) <= 30

@@ -151,7 +151,13 @@ def cost(evidence: Evidence, prices: Prices, name: str = "cost") -> Drawing:
 
 
 def _title(words: str, evidence: Evidence) -> str:
-    return ": ".join([words, shortened(", ".join(evidence.part))]) if evidence.part else words
+    return f"{words}: {', '.join(evidence.part)}" if evidence.part else words
+
+
+def _brief(label: str, limit: int = 30) -> str:
+    """Return a label without its middle where it is long: two may differ at their ends only."""
+    half = limit // 2
+    return label if len(label) <= limit else f"{label[:half]}…{label[1 - half :]}"
 
 
 def _own(evidence: Evidence) -> str:
@@ -185,7 +191,7 @@ def _draw_cells(
     axes.plot(at, medians, color=colour, marker=marker, markersize=6, markerfacecolor=inner,
               markeredgecolor=outer, markeredgewidth=1, zorder=3,
               linestyle="-" if line and len(at) > 1 else "none")  # fmt: skip
-    return [Label(at[-1], medians[-1], shortened(series.label), colour)]
+    return [Label(at[-1], medians[-1], _brief(series.label), colour)]
 
 
 def _finish(axes: Axes, evidence: Evidence, unit: str, labels: Sequence[Label]) -> None:

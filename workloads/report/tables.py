@@ -117,7 +117,7 @@ def summaries(evidence: Evidence) -> Table:
 
 # What every run of a workload sums up and the report shows in other places.
 _ORDINARY = ("data", "trials_ok", "trials_failed", "scores_digest", "best_score",
-             "best_parameters")  # fmt: skip
+             "best_parameters", "kept_parts_taken_up")  # fmt: skip
 
 
 def best(ranked: Sequence[Ranked]) -> Table:
