@@ -140,6 +140,8 @@ OUTSIDE = {
     "class weights": ({"class_weight": [{0: 1, 1: 1, 2: 2}, "balanced"]}, {}, "class weights"),
     "no bootstrap": ({"bootstrap": [False]}, {}, "without a bootstrap"),
     "out of bag": ({"oob_score": [True]}, {}, "out-of-bag"),
+    "warm start": ({"warm_start": [True]}, {}, "warm_start"),
+    "verbose fits": ({"verbose": [1]}, {}, "verbose"),
 }
 
 
@@ -233,6 +235,33 @@ def test_missing_values_are_left_to_gridsearchcv():
     plain, exact = both(x, y, {"n_estimators": [3, 5], "max_depth": [2, None]})
     assert differences(plain, exact) == []
     assert "NaN" in exact.builder_reason_
+
+
+def test_infinite_values_fail_as_they_do_in_gridsearchcv():
+    x, y = data_set("iris")
+    x = x.copy()
+    x[3, 2] = np.inf
+    plain, exact = both(x, y, {"n_estimators": [3, 5], "max_depth": [2, None]})
+    assert differences(plain, exact) == []
+    assert np.isnan(exact.cv_results_["mean_test_score"]).all()
+    assert "beyond float32" in exact.builder_reason_
+
+
+def test_monotonic_constraints_are_left_to_gridsearchcv():
+    x, y = data_set("breast_cancer", 150)
+    grid = {"n_estimators": [3], "monotonic_cst": [None, [1] + [0] * 29], "max_depth": [2, 4]}
+    plain, exact = both(x, y, grid)
+    assert differences(plain, exact) == []
+    assert "monotonic" in exact.explain(x, y)
+
+
+def test_several_outputs_are_left_to_gridsearchcv():
+    x, y = data_set("iris")
+    both_ways = np.column_stack([y, y[::-1]])
+    plain, exact = both(x, both_ways, {"n_estimators": [3, 5]}, cv=KFold(2))
+    assert exact.plan_ is None
+    assert "multioutput" in exact.builder_reason_
+    assert differences(plain, exact) == []
 
 
 def test_sparse_data_are_left_to_gridsearchcv():
