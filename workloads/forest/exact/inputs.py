@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import _num_samples
 
 from workloads.forest.exact.parameters import OutsideTheRules
 from workloads.forest.exact.plan import Plan, plan_search
@@ -57,6 +58,23 @@ def check_inputs(
     _check_scorer(scorer)
     matrix = _matrix(x)
     return Inputs(matrix, *_classes(y, len(matrix)))
+
+
+def split_folds(
+    splitter: Any, x: Any, y: Any, parameters: Mapping[str, Any]
+) -> list[tuple[Any, Any]]:
+    """Return the folds of a splitter as row numbers.
+
+    Raises
+    ------
+    OutsideTheRules
+        If there are none, or as `check_folds`.
+    """
+    n_splits = splitter.get_n_splits(x, y, **parameters)
+    folds = list(splitter.split(x, y, **parameters))
+    if not folds or len(folds) != n_splits:
+        raise OutsideTheRules("there is no fold, or not as many as the splitter says")
+    return check_folds(folds, _num_samples(x))
 
 
 def check_folds(folds: Sequence[tuple[Any, Any]], n_rows: int) -> list[tuple[Any, Any]]:

@@ -6,7 +6,7 @@ The driver needs no scikit-learn for it.
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from contracts.trial import TrialResult
 from workloads.engines import Outcome, Unit
 from workloads.forest.exact.plan import plan_search
 from workloads.forest.exact.preparation import note_path, read_note
+from workloads.forest.exact.run_facts import Makers, Spent
 from workloads.forest.exact.sharing import open_data
 from workloads.forest.exact.work import ExactWork, FinishedTrial
 from workloads.forest.parameters import data
@@ -65,8 +66,8 @@ class SharedForestWork:
         plain = tuple(self._all[i] for i in sorted(self._plan.plain) if i in self._open)
         self._plain = ForestWork(dataclasses.replace(spec, trials=plain))
         self._plain_units = {unit.unit_id for unit in self._plain.units}
-        self._spent = _Spent()
-        self._makers = _Makers(kept / "builders.json")
+        self._spent = Spent()
+        self._makers = Makers(kept / "builders.json")
         self._taken_up = _number_in(kept / TAKEN_UP)
         self._resumed = [one for one in self._work.resumed() if one.trial in self._open]
         self.units: Sequence[Unit] = self._left()
@@ -157,56 +158,6 @@ class SharedForestWork:
             attempts=self._spent.attempts,
             extra={"cpu_seconds": cpu_seconds},
         )
-
-
-class _Spent:
-    """What the shared units took; each trial is told an even part of what none was told yet."""
-
-    def __init__(self) -> None:
-        self._seconds = self._cpu_seconds = 0.0
-        self.nodes: dict[str, None] = {}
-        self.attempts = 1
-
-    def add(self, outcome: Outcome, node: str, attempts: int) -> None:
-        self._seconds += outcome.seconds
-        self._cpu_seconds += outcome.cpu_seconds
-        self.nodes[node] = None
-        self.attempts = max(self.attempts, attempts)
-
-    def part(self, trials: int) -> tuple[float, float]:
-        """Return the part of one of so many trials; all parts together are the whole."""
-        parts = self._seconds / trials, self._cpu_seconds / trials
-        self._seconds -= parts[0]
-        self._cpu_seconds -= parts[1]
-        return parts
-
-
-class _Makers:
-    """Which builders grew trees, why, and on which nodes; kept beside the values of units."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._found: list[list[str]] = json.loads(path.read_text()) if path.exists() else []
-
-    def add(self, node: str, value: Mapping[str, Any]) -> None:
-        line = [str(value.get("builder")), str(value.get("reason")), node]
-        if line not in self._found:
-            self._found.append(line)
-            write_json(self._path, self._found)
-
-    def summary(self) -> dict[str, str]:
-        """Return the builders, and reasons and nodes of those that are not the compiled one."""
-        if not self._found:
-            return {}
-        told = {"builder": ", ".join(sorted({builder for builder, _, _ in self._found}))}
-        reasons: dict[str, list[str]] = {}
-        for builder, reason, node in sorted(self._found):
-            if builder != "compiled":
-                reasons.setdefault(f"{builder}: {reason}", []).append(node)
-        if reasons:
-            words = (f"{reason} ({', '.join(nodes)})" for reason, nodes in reasons.items())
-            told["builder_reason"] = "; ".join(words)
-        return told
 
 
 def preparation(spec: RunSpec) -> Unit:

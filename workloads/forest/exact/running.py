@@ -1,12 +1,13 @@
 """The shared part of a search: in this process, or as units somewhere else."""
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 
 from workloads.engines import Unit
 from workloads.forest.exact.builders import ForestBuilder
@@ -27,6 +28,58 @@ class Shared:
     builder: str = ""
     reason: str = ""
     scores: dict[tuple[int, int], Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def as_fits(self, n_test: Sequence[int]) -> dict[tuple[int, int], dict[str, Any]]:
+        """Return the scores as GridSearchCV has those of fits, with even parts of the time.
+
+        Parameters
+        ----------
+        n_test : sequence of int
+            Rows of the test part of each fold.
+        """
+        part = self.seconds / max(1, len(self.scores))
+        return {
+            (trial, fold): {
+                **score,
+                "fit_error": None,
+                "n_test_samples": n_test[fold],
+                "fit_time": part,
+                "score_time": 0.0,
+            }
+            for (trial, fold), score in self.scores.items()
+        }
+
+
+def share(
+    plan: Plan,
+    data: ForestData,
+    judges: Sequence[Judge],
+    choice: str,
+    *,
+    engine: Any,
+    n_jobs: int | None,
+    pre_dispatch: Any,
+) -> Shared:
+    """Do the shared part: here, in joblib's processes, or on an engine.
+
+    Parameters
+    ----------
+    plan, data, judges
+        `judges` has one for each fold.
+    choice : str
+        As in `ForestBuilder`.
+    engine, n_jobs, pre_dispatch
+        As in `ExactForestSearchCV`.
+    """
+    begin = time.perf_counter()
+    if engine is None and effective_n_jobs(n_jobs) == 1:
+        found = share_in_process(plan, data, judges, choice)
+    else:
+        run = in_processes(n_jobs, pre_dispatch) if engine is None else engine.run
+        found = share_elsewhere(plan, data, judges, choice, run)
+    found.seconds = time.perf_counter() - begin
+    return found
 
 
 def share_in_process(

@@ -6,7 +6,6 @@ from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.model_selection._validation import _warn_or_raise_about_fit_failures
@@ -16,17 +15,16 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from workloads.forest.exact.builders import CHOICES
 from workloads.forest.exact.inputs import (
     Inputs,
-    check_folds,
     check_inputs,
     plan_candidates,
+    split_folds,
 )
 from workloads.forest.exact.parameters import OutsideTheRules
 from workloads.forest.exact.plain_fits import fit_plainly
 from workloads.forest.exact.plan import Plan
-from workloads.forest.exact.running import in_processes, share_elsewhere, share_in_process
+from workloads.forest.exact.running import share
 from workloads.forest.exact.scoring import FoldScorer
 from workloads.forest.exact.sharing import Fold, forest_data
-from workloads.forest.exact.tallies import Judge
 
 Scores = dict[tuple[int, int], Any]  # trial, fold
 
@@ -36,7 +34,7 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
 
     Scores are, to the last bit, those of ``GridSearchCV(..., n_jobs=1)``. Combinations that
     can share trees exactly do; the others are fitted one by one, as there; `explain` says
-    which and why.
+    which and why. `mean_fit_time` of one that shares is its even part of the whole.
 
     Parameters
     ----------
@@ -44,8 +42,7 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         With an integer `random_state`; any other estimator makes this a plain GridSearchCV.
     param_grid : dict or list of dicts
     scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
-        As in GridSearchCV. With `n_jobs` above 1 processes grow a few trees at a time and
-        map one file with the data.
+        As in GridSearchCV. With `n_jobs` above 1 processes map one file with the data.
     builder : {"auto", "compiled", "scikit-learn"}, default="auto"
         What grows the shared trees. "auto" takes the compiled builder if it proves itself
         against scikit-learn's at start, and else scikit-learn's.
@@ -62,11 +59,6 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         "compiled" or "scikit-learn".
     builder_reason_ : str
         Why that one; or why nothing was shared.
-
-    Notes
-    -----
-    `mean_fit_time` of a combination that shares trees is its even part of the time that its
-    group took.
 
     Examples
     --------
@@ -186,22 +178,12 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         x, y = indexable(x, y)
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         self._checked_cv_orig = splitter
-        n_splits = splitter.get_n_splits(x, y, **params)
-        folds = list(splitter.split(x, y, **params))
-        if not folds or len(folds) != n_splits:
-            raise OutsideTheRules("there is no fold, or not as many as the splitter says")
-        folds = check_folds(folds, len(inputs.matrix))
+        folds = split_folds(splitter, x, y, params)
         plan = plan_candidates(self.estimator, self.param_grid, inputs, folds)
         return inputs, plan, folds
 
     def _shared(
-        self,
-        x: Any,
-        y: Any,
-        inputs: Inputs,
-        plan: Plan,
-        folds: Sequence[Fold],
-        scorer: Any,
+        self, x: Any, y: Any, inputs: Inputs, plan: Plan, folds: Sequence[Fold], scorer: Any
     ) -> Scores:
         voted = [
             (train, np.concatenate([test, train]) if self.return_train_score else test)
@@ -209,39 +191,31 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         ]
         coded = self.builder != "scikit-learn"
         data = forest_data(inputs.matrix, inputs.classes, voted, coded=coded)
-        judges = [self._judge(x, y, fold, inputs, scorer) for fold in folds]
-        begin = time.perf_counter()
-        if self.engine is None and effective_n_jobs(self.n_jobs) == 1:
-            found = share_in_process(plan, data, judges, self.builder)
-        else:
-            processes = in_processes(self.n_jobs, self.pre_dispatch)
-            run = processes if self.engine is None else self.engine.run
-            found = share_elsewhere(plan, data, judges, self.builder, run)
+        judges = [
+            FoldScorer(
+                x,
+                y,
+                fold,
+                inputs.classes,
+                inputs.labels,
+                scorer=scorer,
+                accuracy=self.scoring is None or self.scoring == "accuracy",
+                with_train=self.return_train_score,
+                error_score=self.error_score,
+            ).judge
+            for fold in folds
+        ]
+        found = share(
+            plan,
+            data,
+            judges,
+            self.builder,
+            engine=self.engine,
+            n_jobs=self.n_jobs,
+            pre_dispatch=self.pre_dispatch,
+        )
         self.builder_, self.builder_reason_ = found.builder, found.reason
-        seconds = (time.perf_counter() - begin) / max(1, len(found.scores))
-        return {
-            (trial, fold): {
-                **score,
-                "fit_error": None,
-                "n_test_samples": len(folds[fold][1]),
-                "fit_time": seconds,
-                "score_time": 0.0,
-            }
-            for (trial, fold), score in found.scores.items()
-        }
-
-    def _judge(self, x: Any, y: Any, fold: Fold, inputs: Inputs, scorer: Any) -> Judge:
-        return FoldScorer(
-            x,
-            y,
-            fold,
-            inputs.classes,
-            inputs.labels,
-            scorer=scorer,
-            accuracy=self.scoring is None or self.scoring == "accuracy",
-            with_train=self.return_train_score,
-            error_score=self.error_score,
-        ).judge
+        return found.as_fits([len(test) for _, test in folds])
 
     def _finish(
         self,
