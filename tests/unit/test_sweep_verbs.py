@@ -183,6 +183,7 @@ def test_a_sweep_goes_on_when_a_parameter_is_varied_that_was_not(typed, place, m
     typed(sweep.run, **options)
     entries = sweep_journal.entries(
         work=plans[0].request.subject.work,
+        baselines=plans[0].request.subject.of("plain"),
         engines=("ray", "plain"),
         node_counts=(1, 2),
         repeats=1,
@@ -231,7 +232,11 @@ def test_a_finished_sweep_asks_nothing_of_the_machines(typed, place, monkeypatch
     monkeypatch.setenv("TANDEM_STATE", str(place / "state"))
     request = plans[0].request
     entries = sweep_journal.entries(
-        work=request.subject.work, node_counts=(1, 2), repeats=1, engines=request.engines
+        work=request.subject.work,
+        baselines=request.subject.of("plain"),
+        node_counts=(1, 2),
+        repeats=1,
+        engines=request.engines,
     )
     entries[0] = plans[0].plan
     sweep_journal.write(place / "results" / "forest", entries)
