@@ -41,11 +41,13 @@ check: $(BIN)/.synced ## lint, format and types, as the commit hook runs them
 fmt: $(BIN)/.synced ## mend format and imports
 	@ruff check --fix . && ruff format .
 
-lock: $(BIN)/.synced ## resolve the dependencies anew into the two lock files
+lock: $(BIN)/.synced ## resolve the dependencies anew into the three lock files
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
 	    pyproject.toml -o requirements.lock
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
 	    --extra operator --extra test --extra bench -c requirements.lock pyproject.toml -o requirements-operator.lock
+	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
+	    --extra peers -c requirements.lock pyproject.toml -o bench/peers.lock
 
 clean: ## remove local machines, the Docker engine we started, caches and the environment
 	@if [ -x $(BIN)/fab ]; then $(BIN)/fab local.down && $(BIN)/fab setup.clean; fi

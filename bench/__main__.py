@@ -1,21 +1,65 @@
-"""All measurements, one after the other: `make bench`, or `python -m bench NAME ...`."""
+"""The measurements: `make bench` does those of minutes, `python -m bench NAME ...` any.
+
+python -m bench --list says how long each takes, and which belong to `make bench`.
+"""
 
 import subprocess
 import sys
+from dataclasses import dataclass
 
-MEASUREMENTS = ("bring_up", "peers", "speedup", "demo")
+
+@dataclass(frozen=True)
+class Measurement:
+    """A module of this folder with its words; `minutes` on two cores of 2026."""
+
+    words: tuple[str, ...]
+    minutes: int
+    what: str
+    by_default: bool = False
+
+
+MEASUREMENTS = {
+    "bring_up": Measurement(("bring_up",), 10, "bring-up of three nodes", True),
+    "peers": Measurement(("peers",), 10, "bring-up beside SSHCluster and ray up", True),
+    "speedup": Measurement(("speedup",), 25, "plain fits on 3 nodes beside 1", True),
+    "demo": Measurement(("demo",), 20, "make demo, in a new clone and again", True),
+    "exact_small": Measurement(
+        ("exact_forest", "small"), 4, "reuse on one core, 8,000 rows", True
+    ),
+    "exact_few_trees": Measurement(
+        ("exact_forest", "few-trees"), 40, "reuse on one core, full size, 2 to 12 trees"
+    ),
+    "exact_many_trees": Measurement(
+        ("exact_forest", "many-trees"), 100, "the same, 12 to 75 trees"
+    ),
+    "exact_growth": Measurement(
+        ("exact_forest", "memory"), 4, "growth of peak memory of one process", True
+    ),
+    "exact_nodes": Measurement(("exact_nodes",), 120, "shared search on 3 nodes beside 1"),
+    "exact_peers": Measurement(
+        ("exact_peers",), 150, "shared search beside Ray Tune, dask-ml, joblib, GridSearchCV"
+    ),
+    "exact_flat": Measurement(("exact_memory", "flat"), 25, "memory of nodes over 50 trials"),
+    "exact_full": Measurement(("exact_memory", "full"), 30, "full size on nodes of 2 GB"),
+}
 
 
 def main() -> None:
-    """Run the measurements that are named, or all; stop at the first that fails."""
-    names = sys.argv[1:] or MEASUREMENTS
-    for name in names:
+    """Run the measurements that are named, or the default ones; stop at the first to fail."""
+    if "--list" in sys.argv[1:]:
+        for name, one in MEASUREMENTS.items():
+            mark = "make bench" if one.by_default else ""
+            print(f"{name:18} {one.minutes:4} minutes  {mark:12} {one.what}")
+        return
+    usual = [name for name, one in MEASUREMENTS.items() if one.by_default]
+    for name in sys.argv[1:] or usual:
         if name not in MEASUREMENTS:
             raise SystemExit(
                 f"There is no measurement {name!r}; there is: {', '.join(MEASUREMENTS)}."
             )
+        module, *words = MEASUREMENTS[name].words
         print(f"\n== {name}", flush=True)
-        subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
+        subprocess.run([sys.executable, "-m", f"bench.{module}", *words], check=True)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,38 @@
 """Local machines for a measurement, made and removed through the verbs that users type."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from contracts import inventory
+from contracts.endpoint import Endpoint
 from contracts.environment import lock_fingerprint
 from contracts.inventory import Inventory, Node
+from provision import bringup, remote_run
+from provision.links import Links
+from tasks.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
+LOCK = ROOT / "requirements.lock"
 VERB_LIMIT_SECONDS = 3600
+PROGRAM_LIMIT_SECONDS = 4 * 3600
+CPU_PERIOD = 100_000  # microseconds, Docker's own
+# Nanoseconds of processor time, by the kernel's first kind of control groups or the second.
+_CPU_USED = (
+    "cat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null || "
+    "awk '/^usage_usec/ {print $2 * 1000}' /sys/fs/cgroup/cpu.stat"
+)
+_HIGHEST = (
+    "cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes 2>/dev/null || "
+    "cat /sys/fs/cgroup/memory.peak"
+)
 
 
 @dataclass(frozen=True)
@@ -27,8 +45,7 @@ class Cluster:
     @property
     def environment(self) -> str:
         """The path of the Python environment on the nodes."""
-        lock = (ROOT / "requirements.lock").read_bytes()
-        return f"/opt/tandem/env/{lock_fingerprint(lock)}"
+        return f"/opt/tandem/env/{lock_fingerprint(LOCK.read_bytes())}"
 
     def fab(self, *words: str, folder: Path = ROOT) -> str:
         """Run a verb as a user would and return its standard output; raise if it fails."""
@@ -46,6 +63,68 @@ class Cluster:
     def on_head(self, shell_text: str) -> str:
         """Run shell text on the head."""
         return self.on_node(self.inventory.head, shell_text)
+
+    def bring(self, engine: str | None, *, nodes: int, lock: Path = LOCK) -> Endpoint:
+        """Bring up an engine, or none, in a lock's environment; return where it answers."""
+        request = bringup.Request(self.inventory, nodes, engine, self.state, lock)
+        begin = bringup.start if engine else bringup.prepare
+        return begin(request, Progress(least_seconds=10.0)).endpoint
+
+    def python(
+        self, node: Node, endpoint: Endpoint, program: str, task: Mapping[str, Any]
+    ) -> Any:
+        """Run a Python program on a node, as drivers are run; return its last line, JSON.
+
+        Parameters
+        ----------
+        program : str
+            Its text; `sys.argv[1]` is the task as JSON.
+        """
+        variables = remote_run.driver_environment(endpoint)
+        words = [word for item in variables.items() for word in ("--env", "=".join(item))]
+        done = subprocess.run(
+            ["docker", "exec", "--interactive", "--user", self.inventory.ssh_user, *words,
+             node.instance_id, f"{endpoint.environment}/bin/python", "-", json.dumps(task)],
+            input=program, capture_output=True, text=True, timeout=PROGRAM_LIMIT_SECONDS,
+            check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise SystemExit(f"{node.name}: {task}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that all nodes together have used since they were made."""
+        used = [int(self.on_node(node, _CPU_USED)) for node in self.inventory.nodes]
+        return sum(used) / 1e9
+
+    def highest_memory(self) -> dict[str, int]:
+        """Return the most bytes that each node ever held, files that are only cached too."""
+        return {node.name: int(self.on_node(node, _HIGHEST)) for node in self.inventory.nodes}
+
+    def memory(self, since_seconds: float) -> dict[str, list[int]]:
+        """Return the bytes in use on each node, each second since then, without mere cache."""
+        names = [node.name for node in self.inventory.nodes]
+        with contextlib.closing(Links(self.inventory)) as links:
+            found = remote_run.timeline(links, names, since_seconds)
+        return {
+            name: [int(value) for value in series["memory"]] for name, series in found.items()
+        }
+
+    @contextlib.contextmanager
+    def faster(self, cpus: float) -> Iterator[None]:
+        """Give every node more processor for the block: to prepare, never to measure."""
+        self._limit(cpus)
+        try:
+            yield
+        finally:
+            self._limit(self.inventory.head.cpus)
+
+    def _limit(self, cpus: float) -> None:
+        names = [node.instance_id for node in self.inventory.nodes]
+        subprocess.run(
+            ["docker", "update", "--cpu-quota", str(int(cpus * CPU_PERIOD)), *names],
+            check=True, timeout=60, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
 
 
 @contextlib.contextmanager

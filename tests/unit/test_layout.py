@@ -55,7 +55,10 @@ def test_no_module_of_ours_shadows_a_library():
             assert path.stem not in SHADOWED, path
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-operator.lock"])
+LOCKS = ["requirements.lock", "requirements-operator.lock", "bench/peers.lock"]
+
+
+@pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_names_hashes_and_no_index(name):
     text = (ROOT / name).read_text()
     assert "--hash=sha256:" in text
