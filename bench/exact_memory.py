@@ -21,7 +21,6 @@ from bench.exact_peers import PROGRAM
 from bench.exact_search import (
     BUILDERS,
     ENGINES,
-    SEED,
     Work,
     only_known,
     prepare_data,
@@ -31,12 +30,16 @@ from bench.exact_search import (
 from bench.machine import facts, keep
 from bench.machines import Cluster, cluster
 
-FLAT_GRID = {
+FLAT_GRID: dict[str, list[Any]] = {
     "n_estimators": [60, 120, 180, 240, 300],
     "max_features": [3, 5, 7, 9, 11],
     "ccp_alpha": [0.0, 0.001],
 }
-FULL_GRID = {"n_estimators": [100], "max_depth": [None], "ccp_alpha": [0.001]}
+FULL_GRID: dict[str, list[Any]] = {
+    "n_estimators": [100],
+    "max_depth": [None],
+    "ccp_alpha": [0.001],
+}
 ROWS = {"flat": 40_000, "full": 581_012}
 TRY_ROWS = {"flat": 10_000, "full": 20_000}
 TRY_TREES = {"flat": [2, 4, 6, 8, 10], "full": [10]}
@@ -50,7 +53,7 @@ def main() -> None:
     """Measure and keep the figures."""
     options = parse()
     machine = facts()
-    grid: dict[str, list[Any]] = dict(FLAT_GRID if options.case == "flat" else FULL_GRID)
+    grid = dict(FLAT_GRID if options.case == "flat" else FULL_GRID)
     if options.trial:
         grid["n_estimators"] = TRY_TREES[options.case]
     if options.trees:
@@ -119,17 +122,7 @@ def search(made: Cluster, work: Work, engine: str, builder: str) -> dict[str, An
 def control(made: Cluster, work: Work, engine: str) -> dict[str, Any]:
     """Do the same number of trials, each of which is given the data."""
     endpoint = made.bring(engine, nodes=3)
-    task = {
-        "search": f"copies-{engine}",
-        "address": endpoint.address,
-        "head": made.inventory.head.private_ip,
-        "credentials": dict(endpoint.credentials),
-        "home": endpoint.home,
-        "data": vars(work.data),
-        "folds": work.folds,
-        "seed": SEED,
-        "grid": dict(work.grid),
-    }
+    task = work.task(f"copies-{engine}", endpoint, made.inventory)
     begin = time.monotonic()
     found = made.python(made.inventory.head, endpoint, PROGRAM.read_text(), task)
     whole = made.memory(time.monotonic() - begin)

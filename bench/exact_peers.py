@@ -7,8 +7,8 @@
 All begin with the raw data on the nodes and the engine up, and end with the last score:
 loading, importing, connecting, coding and warming up are in everybody's time. The peers run in
 an environment of their own, `bench/peers.lock`, whose engines and scikit-learn are the
-product's. Those named by --third measure a random third of the grid, the same for everybody, and are
-counted three times: every size with every depth, at one alpha drawn for the pair.
+product's. Those named by --third measure a random third of the grid, the same for everybody,
+and are counted three times: every size with every depth, at one alpha drawn for the pair.
 """
 
 import argparse
@@ -116,17 +116,9 @@ def measure(made: Cluster, work: Work, name: str, third: bool) -> dict[str, Any]
         one = {"wall_seconds": found["whole"], **{key: found[key] for key in kept}}
         return {**one, "measured": ""}
     endpoint = made.bring(PEERS[name], nodes=3, lock=PEERS_LOCK)
-    task = {
-        "search": name,
-        "address": endpoint.address,
-        "head": made.inventory.head.private_ip,
-        "credentials": dict(endpoint.credentials),
-        "home": endpoint.home,
-        "data": vars(work.data),
-        "folds": work.folds,
-        "seed": SEED,
-        "grid": a_third(work) if third else dict(work.grid),
-    }
+    task = work.task(name, endpoint, made.inventory)
+    if third:
+        task["grid"] = a_third(work)
     cpu, begin = made.cpu_seconds(), time.monotonic()
     found = made.python(made.inventory.head, endpoint, PROGRAM.read_text(), task)
     took, parts = time.monotonic() - begin, 3 if third else 1

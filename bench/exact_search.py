@@ -51,6 +51,20 @@ class Work:
             "grid": dict(self.grid),
         }
 
+    def task(self, search: str, endpoint: Endpoint, machines: Inventory) -> dict[str, Any]:
+        """Return what `peer_searches.py` is told to do this work by one of its searches."""
+        return {
+            "search": search,
+            "address": endpoint.address,
+            "head": machines.head.private_ip,
+            "credentials": dict(endpoint.credentials),
+            "home": endpoint.home,
+            "data": vars(self.data),
+            "folds": self.folds,
+            "seed": SEED,
+            "grid": dict(self.grid),
+        }
+
     def settings(self, builder: str) -> list[str]:
         """Return the options of `fab sweep.run` that ask for this work."""
         values = {

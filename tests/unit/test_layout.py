@@ -67,9 +67,10 @@ def test_a_lock_names_hashes_and_no_index(name):
     assert "--find-links" not in text
 
 
-def test_the_operator_has_the_same_versions_as_the_nodes():
+@pytest.mark.parametrize("name", LOCKS[1:])
+def test_the_operator_and_the_peers_have_the_same_versions_as_the_nodes(name):
     def pins(name: str) -> set[str]:
         lines = (ROOT / name).read_text().splitlines()
         return {line.split(" ")[0] for line in lines if "==" in line and line[0] != " "}
 
-    assert pins("requirements.lock") <= pins("requirements-operator.lock")
+    assert pins("requirements.lock") <= pins(name)
