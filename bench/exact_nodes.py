@@ -46,9 +46,8 @@ def main() -> None:
         for repeat in range(options.repeats):
             for builder in options.builders:
                 one_repeat(made, works[builder], builder, options.engines, repeat, found)
-                keep_figures(options, machine, place, works, found)
-    document = keep_figures(options, machine, place, works, found)
-    if not all(figure["equal_scores"] for figure in document.values()):
+                figures = keep_figures(options, machine, place, works, found)
+    if not all(one["equal_scores"] for one in figures.values()):
         raise SystemExit("scores differ between searches of the same work")
 
 

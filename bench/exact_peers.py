@@ -67,7 +67,7 @@ def main() -> None:
         with made.faster(PREPARING_CPUS):
             if set(options.peers) & set(PEERS):
                 print("the peers' environment is brought to the nodes", flush=True)
-                made.bring(None, nodes=3, lock=PEERS_LOCK)
+                prepare_data(made, work, PEERS_LOCK)
             prepare_data(made, work)
         for repeat in range(options.repeats):
             for name in options.peers if repeat % 2 == 0 else reversed(options.peers):

@@ -14,6 +14,7 @@ from typing import Any
 from contracts import inventory
 from contracts.endpoint import Endpoint
 from contracts.environment import lock_fingerprint
+from contracts.errors import TandemError
 from contracts.inventory import Inventory, Node
 from provision import bringup, remote_run
 from provision.links import Links
@@ -68,7 +69,12 @@ class Cluster:
         """Bring up an engine, or none, in a lock's environment; return where it answers."""
         request = bringup.Request(self.inventory, nodes, engine, self.state, lock)
         begin = bringup.start if engine else bringup.prepare
-        return begin(request, Progress(least_seconds=10.0)).endpoint
+        tell = Progress(least_seconds=10.0)
+        try:
+            return begin(request, tell).endpoint
+        except TandemError as error:  # it is not measured; small machines start slowly at times
+            print(f"once more, because: {error.problem}", flush=True)
+            return begin(request, tell).endpoint
 
     def python(
         self, node: Node, endpoint: Endpoint, program: str, task: Mapping[str, Any]
