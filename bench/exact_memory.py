@@ -112,6 +112,7 @@ def search(made: Cluster, work: Work, engine: str, builder: str) -> dict[str, An
     return {
         "trials": len(found["scores"]),
         "seconds": phases["work"],
+        "host_load": found["load"],
         "scores_digest": found["summary"]["scores_digest"],
         "nodes": {node: curve(values) for node, values in during.items()},
         "highest_bytes": {node: max(values) for node, values in found["memory"].items()},

@@ -154,6 +154,7 @@ def figure(
                 "cpu_seconds": spread([one["cpu_seconds"] for one in searches]),
                 "phases": [one["phases"] for one in searches],
                 "units": searches[0]["units"],
+                "host_load": [one["load"] for one in searches],
             }
             for count, searches in zip(COUNTS, (alone, together), strict=True)
         },

@@ -12,6 +12,7 @@ and are counted three times: every size with every depth, at one alpha drawn for
 """
 
 import argparse
+import os
 import random
 import time
 from pathlib import Path
@@ -112,14 +113,14 @@ def measure(made: Cluster, work: Work, name: str, third: bool) -> dict[str, Any]
     if name in OURS:
         engine, builder = OURS[name]
         found = shared_search(made, work, engine=engine, nodes=3, builder=builder)
-        kept = ("cpu_seconds", "phases", "typed_to_done", "memory", "versions", "scores")
+        kept = ("cpu_seconds", "phases", "load", "memory", "versions", "scores")
         one = {"wall_seconds": found["whole"], **{key: found[key] for key in kept}}
         return {**one, "measured": ""}
     endpoint = made.bring(PEERS[name], nodes=3, lock=PEERS_LOCK)
     task = work.task(name, endpoint, made.inventory)
     if third:
         task["grid"] = a_third(work)
-    cpu, begin = made.cpu_seconds(), time.monotonic()
+    cpu, begin, load = made.cpu_seconds(), time.monotonic(), os.getloadavg()[0]
     found = made.python(made.inventory.head, endpoint, PROGRAM.read_text(), task)
     took, parts = time.monotonic() - begin, 3 if third else 1
     cpu = made.cpu_seconds() - cpu
@@ -127,6 +128,7 @@ def measure(made: Cluster, work: Work, name: str, third: bool) -> dict[str, Any]
         "wall_seconds": found["wall_seconds"] * parts,
         "cpu_seconds": cpu * parts,
         "measured": f" (a third: {found['wall_seconds']:.1f} s)" if third else "",
+        "load": [load, os.getloadavg()[0]],
         "memory": made.memory(took),
         "versions": found["versions"],
         "scores": {canonical(parameters): scores for parameters, scores in found["scores"]},
@@ -181,6 +183,7 @@ def line(records: list[dict[str, Any]]) -> dict[str, Any]:
         "wall_seconds": spread([one["wall_seconds"] for one in records]),
         "cpu_seconds": spread([one["cpu_seconds"] for one in records]),
         "measured": records[0]["measured"].strip() or "whole",
+        "host_load": [one["load"] for one in records],
         "combinations": len(scores),
         "best_score": best,
         "best_combinations": sorted(key for key, mean in means.items() if mean == best),

@@ -127,6 +127,7 @@ def shared_search(
         "typed_to_done": typed,
         "phases": phases,
         "cpu_seconds": cpu,
+        "load": [run["load_before"], run["load_after"]],
         "units": run["units"],
         "versions": run["versions"],
         "summary": run["summary"],
