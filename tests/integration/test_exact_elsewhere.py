@@ -99,6 +99,13 @@ def search(engine):
     assert exact.builder_ == "compiled"
 
 
+def test_no_running_ray_is_an_error_with_a_next_step():
+    x, y = data_set("iris")
+    lonely = ExactForestSearchCV(forest(), {"n_estimators": [3]}, engine=RayUnits())
+    with pytest.raises(UsageError, match="no Ray to work on"):
+        lonely.fit(x, y)
+
+
 @pytest.mark.parametrize("name", ["dask", "ray"])
 class TestEngine:
     def test_every_score_is_gridsearchcvs(self, name, request):
@@ -133,14 +140,3 @@ def test_clones_share_the_connection(dask):
     make, _ = dask
     one = ExactForestSearchCV(forest(), {"n_estimators": [3]}, engine=make())
     assert clone(one).engine is one.engine
-
-
-def test_no_running_ray_is_an_error_with_a_next_step():
-    import ray
-
-    if ray.is_initialized():
-        pytest.skip("this process has one")
-    x, y = data_set("iris")
-    lonely = ExactForestSearchCV(forest(), {"n_estimators": [3]}, engine=RayUnits())
-    with pytest.raises(UsageError, match="no Ray to work on"):
-        lonely.fit(x, y)
