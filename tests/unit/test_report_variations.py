@@ -210,6 +210,7 @@ def test_an_earlier_sweep_without_variations_is_part_of_a_later_one_with_them():
     assert Cell("ray", 3, ("reuse=true",)) in found.clean
     assert {run.cell.variation for run in found.missing} == {("reuse=false",)}
     assert len(found.missing) == 18
+    assert len(found.runs) == len({run.run_id for run in found.runs}) == 39
 
 
 def test_long_values_are_told_apart_in_figures(tmp_path):
