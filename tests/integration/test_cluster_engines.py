@@ -154,7 +154,8 @@ def test_logs_are_followed_line_by_line_until_interrupted(operator):
         try:
             line = json.loads(following.stdout.readline())
             following.send_signal(signal.SIGINT)
-            rest, complaint = following.communicate(timeout=30)
+            rest, complaint = following.stdout.read(), following.stderr.read()
+            following.wait()
         finally:
             killer.cancel()
     assert following.returncode == 0, complaint
