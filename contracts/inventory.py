@@ -1,29 +1,26 @@
 """The machines of one cluster: what infra writes and provision reads."""
 
-import base64
-import binascii
 import dataclasses
-import datetime
-import ipaddress
-import math
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from contracts import inventory_rules as rules
 from contracts.files import write_json
 from contracts.schema import Problems, find_secrets, parse_document, read_document
 
 SCHEMA = 1
 MAKE_ONE = "fab local.up --nodes 3, or pulumi up, or name a file with --inventory FILE"
-
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
-_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?\Z")
-_KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ssh-rsa")
-_PLAIN_PATH = re.compile(r"[^\x00-\x1f]{1,4096}\Z")
+_OPTIONAL: tuple[tuple[str, Any, Any], ...] = (
+    ("expires_at", str, rules.time),
+    ("bucket", str, rules.plain),
+    ("security_group_id", str, rules.plain),
+    ("ttl_hours", (int, float), rules.positive),
+    ("idle_minutes", (int, float), rules.positive),
+    ("budget", (int, float), rules.price),
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,8 @@ class Node:
 
     `memory_bytes` is in bytes, `cpus` may be a fraction, `hourly_price` is per hour of the
     machine in `currency`. `jump` is the `name` of the node through which SSH goes.
+    `temporary_host_key` is the public host key of a machine's first boot, there until the
+    machine has been given a fresh one. `market` says how a cloud sells it.
     """
 
     name: str
@@ -48,11 +47,18 @@ class Node:
     jump: str | None = None
     hourly_price: float | None = None
     currency: str | None = None
+    temporary_host_key: str | None = None
+    instance_type: str | None = None
+    market: Literal["spot", "on-demand"] | None = None
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """All machines of one cluster, head first, and how to reach them."""
+    """All machines of one cluster, head first, and how to reach them.
+
+    `expires_at` is when the machines end themselves, `ttl_hours` after `created_at`, or after
+    `idle_minutes` without work, or when they have cost `budget` (in the nodes' currency).
+    """
 
     cluster_id: str
     generation: int
@@ -64,6 +70,10 @@ class Inventory:
     nodes: tuple[Node, ...]
     expires_at: str | None = None
     bucket: str | None = None
+    security_group_id: str | None = None
+    ttl_hours: float | None = None
+    idle_minutes: float | None = None
+    budget: float | None = None
 
     @property
     def head(self) -> Node:
@@ -130,18 +140,16 @@ def _build(document: Mapping[str, Any], source: str) -> Inventory:
     for field in find_secrets(document):
         problems.add(field, "looks like a secret, and an inventory holds none")
     values: dict[str, Any] = {
-        "cluster_id": problems.value(document, "cluster_id", str, rule=_name_rule),
-        "generation": problems.value(document, "generation", int, rule=_at_least(1)),
-        "provider": problems.value(document, "provider", str, rule=_name_rule),
-        "region": problems.value(document, "region", str, rule=_plain_rule),
-        "created_at": problems.value(document, "created_at", str, rule=_time_rule),
-        "expires_at": problems.value(
-            document, "expires_at", str, required=False, rule=_time_rule
-        ),
-        "ssh_user": problems.value(document, "ssh_user", str, rule=_user_rule),
-        "ssh_key_path": problems.value(document, "ssh_key_path", str, rule=_path_rule),
-        "bucket": problems.value(document, "bucket", str, required=False, rule=_plain_rule),
+        "cluster_id": problems.value(document, "cluster_id", str, rule=rules.name),
+        "generation": problems.value(document, "generation", int, rule=rules.at_least(1)),
+        "provider": problems.value(document, "provider", str, rule=rules.name),
+        "region": problems.value(document, "region", str, rule=rules.plain),
+        "created_at": problems.value(document, "created_at", str, rule=rules.time),
+        "ssh_user": problems.value(document, "ssh_user", str, rule=rules.user),
+        "ssh_key_path": problems.value(document, "ssh_key_path", str, rule=rules.path),
     }
+    for name, kind, rule in _OPTIONAL:
+        values[name] = problems.value(document, name, kind, required=False, rule=rule)
     records = problems.value(document, "nodes", list) or []
     nodes = [_build_node(record, index, problems) for index, record in enumerate(records)]
     _check_together([record for record in records if isinstance(record, dict)], problems)
@@ -162,20 +170,23 @@ def _build_node(record: Any, index: int, problems: Problems) -> Node | None:
         return problems.value(record, key, kind, where=where, required=required, rule=rule)
 
     values = {
-        "name": value("name", str, _name_rule),
-        "role": value("role", str, _role_rule),
-        "private_ip": value("private_ip", str, _address_rule),
-        "public_ip": value("public_ip", str, _address_rule, required=False),
-        "ssh_host": value("ssh_host", str, _host_rule),
-        "ssh_port": value("ssh_port", int, _port_rule),
-        "jump": value("jump", str, _name_rule, required=False),
-        "host_key": value("host_key", str, _host_key_rule),
-        "instance_id": value("instance_id", str, _plain_rule),
-        "cpus": value("cpus", (int, float), _positive_rule),
-        "memory_bytes": value("memory_bytes", int, _at_least(1)),
-        "gpus": value("gpus", int, _at_least(0), required=False) or 0,
-        "hourly_price": value("hourly_price", (int, float), _price_rule, required=False),
-        "currency": value("currency", str, _plain_rule, required=False),
+        "name": value("name", str, rules.name),
+        "role": value("role", str, rules.role),
+        "private_ip": value("private_ip", str, rules.address),
+        "public_ip": value("public_ip", str, rules.address, required=False),
+        "ssh_host": value("ssh_host", str, rules.host),
+        "ssh_port": value("ssh_port", int, rules.port),
+        "jump": value("jump", str, rules.name, required=False),
+        "host_key": value("host_key", str, rules.host_key),
+        "instance_id": value("instance_id", str, rules.plain),
+        "cpus": value("cpus", (int, float), rules.positive),
+        "memory_bytes": value("memory_bytes", int, rules.at_least(1)),
+        "gpus": value("gpus", int, rules.at_least(0), required=False) or 0,
+        "hourly_price": value("hourly_price", (int, float), rules.price, required=False),
+        "currency": value("currency", str, rules.plain, required=False),
+        "temporary_host_key": value("temporary_host_key", str, rules.host_key, required=False),
+        "instance_type": value("instance_type", str, rules.plain, required=False),
+        "market": value("market", str, rules.market, required=False),
     }
     if (values["hourly_price"] is None) != (values["currency"] is None):
         problems.add(f"{where}hourly_price", "goes together with currency")
@@ -211,75 +222,3 @@ def _check_together(records: list[dict[str, Any]], problems: Problems) -> None:
 
 def _is_door(door: tuple[Any, Any, Any]) -> bool:
     return isinstance(door[0], str) and isinstance(door[1], int)
-
-
-def _name_rule(value: str) -> str | None:
-    return None if _NAME.match(value) else "must match ^[a-z][a-z0-9-]{0,30}$"
-
-
-def _user_rule(value: str) -> str | None:
-    return None if _USER.match(value) else "must match ^[a-z_][a-z0-9_-]{0,31}$"
-
-
-def _host_rule(value: str) -> str | None:
-    return None if _HOST.match(value) else "must be a host name or an address"
-
-
-def _path_rule(value: str) -> str | None:
-    if not _PLAIN_PATH.match(value) or value.startswith("-"):
-        return "must be a path without control characters or a leading dash"
-    return None
-
-
-def _plain_rule(value: str) -> str | None:
-    if not re.match(r"[A-Za-z0-9][A-Za-z0-9._/:+-]{0,254}\Z", value):
-        return "must be 1 to 255 letters, digits or . _ / : + -, a letter or digit first"
-    return None
-
-
-def _role_rule(value: str) -> str | None:
-    return None if value in ("head", "worker") else "must be head or worker"
-
-
-def _address_rule(value: str) -> str | None:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return "must be an IP address"
-    return None
-
-
-def _port_rule(value: int) -> str | None:
-    return None if 1 <= value <= 65535 else "must be 1 to 65535"
-
-
-def _positive_rule(value: float) -> str | None:
-    return None if math.isfinite(value) and value > 0 else "must be above 0"
-
-
-def _price_rule(value: float) -> str | None:
-    return None if math.isfinite(value) and value >= 0 else "must be 0 or more"
-
-
-def _at_least(least: int) -> Any:
-    return lambda value: None if value >= least else f"must be {least} or more"
-
-
-def _time_rule(value: str) -> str | None:
-    try:
-        moment = datetime.datetime.fromisoformat(value)
-    except ValueError:
-        return "must be a time in ISO 8601"
-    return None if moment.tzinfo else "must name its time zone"
-
-
-def _host_key_rule(value: str) -> str | None:
-    parts = value.split(" ")
-    if len(parts) != 2 or parts[0] not in _KEY_TYPES:
-        return f"must be '<type> <base64>' with a type of {', '.join(_KEY_TYPES)}"
-    try:
-        blob = base64.b64decode(parts[1], validate=True)
-    except (binascii.Error, ValueError):
-        return "must hold its key in base64"
-    named = blob[4 : 4 + int.from_bytes(blob[:4], "big")]
-    return None if named == parts[0].encode() else "must hold a key of the type it names"
