@@ -45,6 +45,11 @@ def find(name: str, region: str) -> InstanceType | None:
     return InstanceType(name, cpus, mebibytes * 1024**2, architecture, gpus)
 
 
+def types_in(region: str) -> tuple[str, ...]:
+    """Return the names of the types that a region offers."""
+    return tuple(name for name in _table()["types"] if find(name, region))
+
+
 def offered_in(name: str) -> tuple[str, ...]:
     """Return the regions that offer a type, none if there is no such type."""
     return tuple(region for region in regions() if find(name, region))

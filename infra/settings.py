@@ -58,8 +58,8 @@ def parse_local(
     problems.unknown_keys("", given, known)
     price = given.get("price")
     values: dict[str, Any] = {
-        "cluster_id": _name(given.get("name", "local"), problems),
-        "nodes": _nodes(given.get("nodes"), problems),
+        "cluster_id": cluster_name(given.get("name", "local"), problems),
+        "nodes": node_count(given.get("nodes"), problems),
         "cpus": _cpus(given.get("cpus"), problems),
         "memory_bytes": _memory(given.get("memory"), problems),
         "hourly_price": None if price is None else _price(price, problems),
@@ -72,7 +72,7 @@ def parse_local(
 def check_name(name: str) -> None:
     """Check a cluster's name alone, as `parse_local` does."""
     problems = Problems()
-    _name(name, problems)
+    cluster_name(name, problems)
     problems.raise_if_any("--name", next_step="--name local")
 
 
@@ -111,39 +111,42 @@ def parse_size(text: str) -> int | None:
     return int(float(match[1]) * _SCALE[match[2].lower()])
 
 
-def _name(value: Any, problems: Problems) -> str | None:
+def cluster_name(value: Any, problems: Problems) -> str | None:
+    """Return a cluster's name, or None after noting what is wrong with it."""
     if isinstance(value, str) and _NAME.match(value):
         return value
     problems.add("name", f"must match ^[a-z][a-z0-9-]{{0,30}}$, is {value!r:.80}")
     return None
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """Return the finite number that a value or its text means; None if none."""
     if isinstance(value, bool) or value is None:
         return None
     try:
-        number = float(value)
+        found = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
+    return found if math.isfinite(found) else None
 
 
-def _nodes(value: Any, problems: Problems) -> int | None:
-    number = _number(value)
-    if number is None or number != int(number) or not 1 <= number <= MOST_NODES:
+def node_count(value: Any, problems: Problems) -> int | None:
+    """Return how many machines are wanted, or None after noting what is wrong."""
+    found = number(value)
+    if found is None or found != int(found) or not 1 <= found <= MOST_NODES:
         problems.add(
             "nodes", f"must be a whole number from 1 to {MOST_NODES}, is {value!r:.80}"
         )
         return None
-    return int(number)
+    return int(found)
 
 
 def _cpus(value: Any, problems: Problems) -> float | None:
-    number = _number(value)
-    if number is None or not 0.05 <= number <= 1024:
+    found = number(value)
+    if found is None or not 0.05 <= found <= 1024:
         problems.add("cpus", f"must be a number from 0.05 to 1024, is {value!r:.80}")
         return None
-    return number
+    return found
 
 
 def _memory(value: Any, problems: Problems) -> int | None:
@@ -157,10 +160,10 @@ def _memory(value: Any, problems: Problems) -> int | None:
 
 
 def _price(value: Any, problems: Problems) -> float | None:
-    number = _number(value)
-    if number is None or number < 0:
+    found = number(value)
+    if found is None or found < 0:
         problems.add("price", f"must be a number from 0, is {value!r:.80}")
-    return number
+    return found
 
 
 def _currency(value: Any, problems: Problems) -> str | None:

@@ -1,0 +1,281 @@
+"""A machine on EC2 that is bought on the spot market, or on demand where that has none.
+
+Pulumi asks for a resource once, with one set of inputs. Asking again with others is a decision
+at run time, so this resource makes its own calls.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pulumi
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from pulumi.dynamic import (
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from infra.aws_settings import AwsSettings
+
+# What the spot market answers when it has no machine, or none at the price.
+NO_SPOT = (
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "MaxSpotInstanceCountExceeded",
+    "SpotMaxPriceTooLow",
+    "UnfulfillableCapacity",
+)
+_ALIVE = ("pending", "running")
+_REPLACING = (
+    "instance_type",
+    "subnet_id",
+    "vpc_security_group_ids",
+    "key_name",
+    "iam_instance_profile",
+    "disk_gib",
+)
+_POLL = {"Delay": 3, "MaxAttempts": 100}
+
+
+class SpotOrOnDemandProvider(ResourceProvider):
+    """Speaks to EC2 with the operator's own credentials."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Start the machine, or take over what an interrupted attempt started."""
+        with _ec2(props) as ec2:
+            made = _adopt(ec2, props) or _start(ec2, props)
+        return CreateResult(made["InstanceId"], {**props, **_outputs(made)})
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """A machine is made anew for what it was started with; tags are changed in place."""
+        names = [*_REPLACING, "ami"] if _news["named_image"] else list(_REPLACING)
+        replaces = [name for name in names if _olds.get(name) != _news.get(name)]
+        changed = bool(replaces) or _olds.get("tags") != _news.get("tags")
+        return DiffResult(changes=changed, replaces=replaces, delete_before_replace=True)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Change the tags."""
+        with _ec2(_news) as ec2:
+            ec2.create_tags(Resources=[_id], Tags=_tags(_news))
+            found = _describe(ec2, _id)
+        if found is None:
+            raise RuntimeError(f"{_id} has gone.\nNext: pulumi up --refresh makes another")
+        return UpdateResult({**_news, **_outputs(found)})
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Say whether the machine is still there."""
+        with _ec2(props) as ec2:
+            found = _describe(ec2, id_)
+        if found is None:
+            return ReadResult("", {})
+        return ReadResult(id_, {**props, **_outputs(found)})
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Terminate the machine and wait until its interface has let go of the network."""
+        with _ec2(_props) as ec2:
+            _terminate(ec2, _id)
+
+
+class SpotOrOnDemand(Resource, name="SpotOrOnDemand"):
+    """One machine; `market` says how it was bought in the end."""
+
+    private_ip: pulumi.Output[str]
+    public_ip: pulumi.Output[str]
+    market: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        settings: AwsSettings,
+        wanted: dict[str, Any],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        price = settings.spot_max_price
+        inputs = {
+            **wanted,
+            "region": settings.region,
+            "profile": settings.profile,
+            "named_image": settings.image is not None,
+            "disk_gib": settings.disk_gib,
+            "max_price": None if price is None else f"{price:.4f}",
+            "private_ip": None,
+            "public_ip": None,
+            "market": None,
+        }
+        super().__init__(SpotOrOnDemandProvider(), name, inputs, opts)
+
+
+def launch_request(props: dict[str, Any], market: str) -> dict[str, Any]:
+    """Return what RunInstances is asked for; the same as Pulumi's own resource would ask."""
+    request: dict[str, Any] = {
+        "MinCount": 1,
+        "MaxCount": 1,
+        "ImageId": props["ami"],
+        "InstanceType": props["instance_type"],
+        "KeyName": props["key_name"],
+        "IamInstanceProfile": {"Name": props["iam_instance_profile"]},
+        "UserData": props["user_data"],
+        "InstanceInitiatedShutdownBehavior": "terminate",
+        "MetadataOptions": {
+            "HttpEndpoint": "enabled",
+            "HttpTokens": "required",
+            "HttpPutResponseHopLimit": 1,
+        },
+        "NetworkInterfaces": [
+            {
+                "DeviceIndex": 0,
+                "SubnetId": props["subnet_id"],
+                "Groups": list(props["vpc_security_group_ids"]),
+                "AssociatePublicIpAddress": True,
+                "DeleteOnTermination": True,
+            }
+        ],
+        "BlockDeviceMappings": [
+            {
+                "DeviceName": props["root_device"],
+                "Ebs": {
+                    "VolumeType": "gp3",
+                    "VolumeSize": int(props["disk_gib"]),
+                    "Encrypted": True,
+                    "DeleteOnTermination": True,
+                },
+            }
+        ],
+        "TagSpecifications": [
+            {"ResourceType": kind, "Tags": _tags(props)} for kind in ("instance", "volume")
+        ],
+    }
+    if market == "spot":
+        options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
+        if props.get("max_price"):
+            options["MaxPrice"] = props["max_price"]
+        request["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
+    return request
+
+
+def _start(ec2: Any, props: dict[str, Any]) -> dict[str, Any]:
+    props = {**props, "root_device": _root_device(ec2, props["ami"])}
+    try:
+        return _run(ec2, launch_request(props, "spot"))
+    except (_NoCapacity, ClientError) as refused:
+        if isinstance(refused, ClientError) and _code(refused) not in NO_SPOT:
+            raise
+        try:
+            return _run(ec2, launch_request(props, "on-demand"))
+        except (_NoCapacity, ClientError) as error:
+            raise RuntimeError(
+                f"Neither spot ({refused}) nor on demand ({error}) has a "
+                f"{props['instance_type']}.\nNext: another type, or another zone"
+            ) from error
+
+
+class _NoCapacity(Exception):
+    """A machine that was promised ended before it ran."""
+
+
+def _run(ec2: Any, request: dict[str, Any]) -> dict[str, Any]:
+    made = ec2.run_instances(**request)["Instances"][0]["InstanceId"]
+    try:
+        ec2.get_waiter("instance_running").wait(InstanceIds=[made], WaiterConfig=_POLL)
+        found = _describe(ec2, made)
+    except WaiterError as error:
+        reason = _last_reason(error)
+        _terminate(ec2, made)
+        raise _NoCapacity(reason) from error
+    except BaseException:
+        _terminate(ec2, made)
+        raise
+    if found is None:
+        raise _NoCapacity(f"{made} ended at once")
+    return found
+
+
+def _adopt(ec2: Any, props: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the machine that an attempt made whose end Pulumi did not see."""
+    wanted = {
+        "tag:tandem:cluster": props["tags"]["tandem:cluster"],
+        "tag:tandem:node": props["tags"]["tandem:node"],
+        # The key's name is unique to the stack, and names of clusters are not.
+        "key-name": props["key_name"],
+    }
+    filters = [{"Name": name, "Values": [value]} for name, value in wanted.items()]
+    filters.append({"Name": "instance-state-name", "Values": list(_ALIVE)})
+    for reservation in ec2.describe_instances(Filters=filters)["Reservations"]:
+        for instance in reservation["Instances"]:
+            found = instance["InstanceId"]
+            ec2.get_waiter("instance_running").wait(InstanceIds=[found], WaiterConfig=_POLL)
+            return _describe(ec2, found)
+    return None
+
+
+def _describe(ec2: Any, instance: str) -> dict[str, Any] | None:
+    try:
+        answer = ec2.describe_instances(InstanceIds=[instance])
+    except ClientError as error:
+        if _code(error) == "InvalidInstanceID.NotFound":
+            return None
+        raise
+    found: dict[str, Any] = answer["Reservations"][0]["Instances"][0]
+    return found if found["State"]["Name"] in _ALIVE else None
+
+
+def _terminate(ec2: Any, instance: str) -> None:
+    try:
+        ec2.terminate_instances(InstanceIds=[instance])
+        ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance], WaiterConfig=_POLL)
+    except ClientError as error:
+        if _code(error) != "InvalidInstanceID.NotFound":
+            raise
+
+
+def _root_device(ec2: Any, image: str) -> str:
+    found = ec2.describe_images(ImageIds=[image])["Images"]
+    return str(found[0].get("RootDeviceName") or "/dev/sda1")
+
+
+def _outputs(instance: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "private_ip": instance["PrivateIpAddress"],
+        "public_ip": instance.get("PublicIpAddress") or "",
+        "market": "spot" if instance.get("InstanceLifecycle") == "spot" else "on-demand",
+    }
+
+
+def _tags(props: dict[str, Any]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted(props["tags"].items())]
+
+
+def _last_reason(error: WaiterError) -> str:
+    with contextlib.suppress(KeyError, IndexError, TypeError):
+        instance = error.last_response["Reservations"][0]["Instances"][0]
+        return str(instance["StateReason"]["Message"])
+    return str(error)
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextlib.contextmanager
+def _ec2(props: dict[str, Any]) -> Iterator[Any]:
+    session = boto3.Session(
+        profile_name=props.get("profile") or None, region_name=props["region"]
+    )
+    retries = Config(
+        retries={"mode": "standard", "max_attempts": 8}, connect_timeout=10, read_timeout=60
+    )
+    client = session.client("ec2", config=retries)
+    try:
+        yield client
+    except (ClientError, BotoCoreError) as error:
+        raise RuntimeError(str(error)) from error
+    finally:
+        client.close()

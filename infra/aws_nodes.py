@@ -1,0 +1,206 @@
+"""The machines of a cluster on EC2: what each is started with, and what is known of it then."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from contracts.aws_catalogue import InstanceType
+from infra import cloud_init
+from infra.aws_fallback import SpotOrOnDemand
+from infra.aws_frame import Frame
+from infra.aws_identity import AwsIdentity
+from infra.aws_network import AwsNetwork
+from infra.aws_security import AwsSecurity
+from infra.aws_settings import AwsMachine
+from infra.host_key import HostKey
+
+CANONICAL = "099720109477"
+UBUNTU = "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-{}-server-*"
+_DEBIAN_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
+_EC2_NAMES = {"x86_64": "x86_64", "aarch64": "arm64"}
+# Long enough for AWS to say why not, and short enough for a person to wait.
+_MINUTES = pulumi.CustomTimeouts(create="10m", delete="10m")
+
+
+@dataclass(frozen=True)
+class AwsGround:
+    """What is there before the machines: network, group, rights and the operator's key."""
+
+    network: AwsNetwork
+    security: AwsSecurity
+    identity: AwsIdentity
+    key_name: pulumi.Output[str]
+
+    @property
+    def first(self) -> list[pulumi.Resource]:
+        """What must be there before a machine boots, and must stay until it has gone."""
+        return [*self.network.way_out, *self.security.rules, *self.identity.rights]
+
+
+@dataclass(frozen=True)
+class AwsNode:
+    """One machine as declared; `kind` is from the bundled table, or from AWS."""
+
+    machine: AwsMachine
+    kind: InstanceType
+    host_key: pulumi.Output[str]
+    instance_id: pulumi.Output[str]
+    private_ip: pulumi.Output[str]
+    public_ip: pulumi.Output[str]
+    market: pulumi.Input[str]
+
+
+def declare_nodes(frame: Frame, ground: AwsGround) -> list[AwsNode]:
+    """Declare every machine, the head first."""
+    kinds = _kinds(frame)
+    architectures = {kind.architecture for kind in kinds.values()}
+    if len(architectures) > 1:
+        raise pulumi.RunError(
+            "All machines must have one architecture: "
+            + ", ".join(f"{name} is {kind.architecture}" for name, kind in kinds.items())
+        )
+    image = frame.settings.image or _newest_ubuntu(frame, architectures.pop())
+    return [
+        _declare_node(frame, ground, machine, kinds[machine.type_name], image)
+        for machine in frame.settings.machines
+    ]
+
+
+def _declare_node(
+    frame: Frame, ground: AwsGround, machine: AwsMachine, kind: InstanceType, image: str
+) -> AwsNode:
+    settings = frame.settings
+    host_key = HostKey(f"{machine.name}-first-host-key", frame.options())
+    user_data = pulumi.Output.secret(
+        pulumi.Output.all(host_key.private, host_key.public).apply(
+            lambda pair: cloud_init.user_data(
+                private_host_key=pair[0],
+                public_host_key=pair[1],
+                ttl_hours=settings.ttl_hours,
+            )
+        )
+    )
+    # What is true of the first boot only must not end a machine later. A newer Ubuntu is no
+    # reason either, unless the configuration names an image.
+    kept = ["userData"] if settings.image else ["userData", "ami"]
+    options = frame.options(
+        depends_on=ground.first, ignore_changes=kept, custom_timeouts=_MINUTES
+    )
+    wanted: dict[str, Any] = {
+        "ami": image,
+        "instance_type": machine.type_name,
+        "subnet_id": ground.network.subnet_id,
+        "vpc_security_group_ids": [ground.security.group_id],
+        "key_name": ground.key_name,
+        "iam_instance_profile": ground.identity.profile_name,
+        "user_data": user_data,
+        "tags": frame.tags(machine.name, node=machine.name),
+    }
+    market: pulumi.Input[str] = machine.market
+    made: Any
+    if machine.market == "spot" and settings.spot_fallback:
+        made = SpotOrOnDemand(machine.name, settings, wanted, options)
+        market = made.market
+    else:
+        made = _instance(frame, machine, wanted, options)
+    return AwsNode(
+        machine, kind, host_key.public, made.id, made.private_ip, made.public_ip, market
+    )
+
+
+def _instance(
+    frame: Frame, machine: AwsMachine, wanted: dict[str, Any], options: pulumi.ResourceOptions
+) -> aws.ec2.Instance:
+    settings = frame.settings
+    market: Any = None
+    if machine.market == "spot":
+        spot: dict[str, Any] = {
+            "instance_interruption_behavior": "terminate",
+            "spot_instance_type": "one-time",
+        }
+        if settings.spot_max_price is not None:
+            spot["max_price"] = f"{settings.spot_max_price:.4f}"
+        market = {"market_type": "spot", "spot_options": spot}
+    return aws.ec2.Instance(
+        machine.name,
+        **wanted,
+        associate_public_ip_address=True,
+        instance_initiated_shutdown_behavior="terminate",
+        instance_market_options=market,
+        # Version 2 alone, and not from containers: a request that is passed on finds no role.
+        metadata_options={
+            "http_endpoint": "enabled",
+            "http_tokens": "required",
+            "http_put_response_hop_limit": 1,
+        },
+        root_block_device={
+            "volume_type": "gp3",
+            "volume_size": settings.disk_gib,
+            "encrypted": True,
+            "delete_on_termination": True,
+            "tags": wanted["tags"],
+        },
+        opts=options,
+    )
+
+
+def _kinds(frame: Frame) -> dict[str, InstanceType]:
+    return {
+        machine.type_name: machine.kind or _ask_for_kind(frame, machine.type_name)
+        for machine in frame.settings.machines
+    }
+
+
+def _ask_for_kind(frame: Frame, name: str) -> InstanceType:
+    found = aws.ec2.get_instance_type(instance_type=name, opts=frame.invoke())
+    arm = "arm64" in found.supported_architectures
+    return InstanceType(
+        name=name,
+        cpus=found.default_vcpus,
+        memory_bytes=found.memory_size * 1024**2,
+        architecture="aarch64" if arm else "x86_64",
+        gpus=sum(gpu.count for gpu in found.gpuses),
+    )
+
+
+def _newest_ubuntu(frame: Frame, architecture: str) -> str:
+    found = aws.ec2.get_ami(
+        most_recent=True,
+        owners=[CANONICAL],
+        filters=[
+            {"name": "name", "values": [UBUNTU.format(_DEBIAN_NAMES[architecture])]},
+            {"name": "architecture", "values": [_EC2_NAMES[architecture]]},
+            {"name": "state", "values": ["available"]},
+        ],
+        opts=frame.invoke(),
+    )
+    return found.id
+
+
+def document_nodes(nodes: Sequence[AwsNode], prices: dict[str, float]) -> list[dict[str, Any]]:
+    """Return the nodes as an inventory has them; `prices` are by name, per hour in USD."""
+    return [_document(node, prices.get(node.machine.name)) for node in nodes]
+
+
+def _document(node: AwsNode, price: float | None) -> dict[str, Any]:
+    priced = {} if price is None else {"hourly_price": price, "currency": "USD"}
+    return {
+        "name": node.machine.name,
+        "role": node.machine.role,
+        "private_ip": node.private_ip,
+        "public_ip": node.public_ip,
+        "ssh_host": node.public_ip,
+        "ssh_port": 22,
+        "host_key": node.host_key,
+        "temporary_host_key": node.host_key,
+        "instance_id": node.instance_id,
+        "instance_type": node.machine.type_name,
+        "market": node.market,
+        "cpus": node.kind.cpus,
+        "memory_bytes": node.kind.memory_bytes,
+        "gpus": node.kind.gpus,
+        **priced,
+    }

@@ -1,0 +1,237 @@
+"""What may be asked of machines on EC2; every error is told at once, before any call."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from contracts.aws_catalogue import InstanceType
+from contracts.schema import Problems
+from infra import aws_rules as rules
+from infra.settings import cluster_name, node_count, number
+
+Market = Literal["on-demand", "spot"]
+
+DEFAULTS: Mapping[str, Any] = {
+    "name": "",
+    "nodes": 3,
+    "head-type": "t3.large",
+    "worker-types": "t3.large",
+    "workers": "on-demand",
+    "spot-fallback": False,
+    "spot-max-price": "",
+    "unlisted-types": False,
+    "zone": "",
+    "vpc": "",
+    "subnet": "",
+    "network": "10.210.0.0/24",
+    "image": "",
+    "ssh-user": "ubuntu",
+    "disk-gib": 30,
+    "operator-cidrs": "",
+    "address-url": "https://checkip.amazonaws.com",
+    "allow-open-ssh": False,
+    "bucket": "",
+    "purge-bucket": False,
+    "owner": "",
+    "ttl-hours": 8,
+    "idle-minutes": 30,
+    "budget": "",
+}
+# Settings of the local machines, which have defaults in the project and so are always there.
+OF_OTHERS = ("provider", "cpus", "memory", "price", "currency")
+
+
+@dataclass(frozen=True)
+class AwsMachine:
+    """One machine that is wanted. `kind` is None for a type that the bundled table lacks."""
+
+    name: str
+    role: Literal["head", "worker"]
+    type_name: str
+    market: Market
+    kind: InstanceType | None
+
+
+@dataclass(frozen=True)
+class AwsSettings:
+    """The cluster on EC2 that is wanted, its head first among the `machines`.
+
+    What is None is looked up or made: `zone`, `vpc` and `subnet`, `image`, `bucket`. Empty
+    `operator_cidrs` are found by asking `address_url`. `spot_max_price` and `budget` are in
+    USD, the first per machine and hour. `purge_bucket` lets a destroy remove objects.
+    """
+
+    cluster_id: str
+    region: str
+    machines: tuple[AwsMachine, ...]
+    state: Path
+    owner: str
+    operator_cidrs: tuple[str, ...]
+    architecture: str
+    zone: str | None = None
+    vpc: str | None = None
+    subnet: str | None = None
+    network: str = str(DEFAULTS["network"])
+    image: str | None = None
+    ssh_user: str = "ubuntu"
+    disk_gib: int = 30
+    address_url: str = str(DEFAULTS["address-url"])
+    bucket: str | None = None
+    purge_bucket: bool = False
+    spot_fallback: bool = False
+    spot_max_price: float | None = None
+    ttl_hours: float = 8.0
+    idle_minutes: float = 30.0
+    budget: float | None = None
+
+
+def parse_aws(
+    given: Mapping[str, Any], *, region: str | None, state: Path, user: str
+) -> AwsSettings:
+    """Check a stack's configuration, as texts, numbers or booleans, and return the settings.
+
+    `given` has the names of `DEFAULTS`; an empty text is as good as none. `user` is the owner
+    where the configuration names none.
+
+    Raises
+    ------
+    InvalidDocument
+        With every problem at once, each naming the field, the value and the rule.
+    """
+    problems = Problems()
+    problems.unknown_keys("", given, [*DEFAULTS, *OF_OTHERS])
+    known = {
+        name: given[name] if given.get(name) not in (None, "") else default
+        for name, default in DEFAULTS.items()
+    }
+    ask = _Asker(known, problems)
+    values: dict[str, Any] = {
+        "cluster_id": cluster_name(known["name"], problems),
+        "region": rules.region(region, ask.flag("unlisted-types"), problems),
+        "owner": ask.text("owner", rules.OWNER) or rules.clean_owner(user),
+        "operator_cidrs": rules.operator_cidrs(
+            known["operator-cidrs"], ask.flag("allow-open-ssh"), problems
+        ),
+        "zone": ask.text("zone", rules.ZONE),
+        "vpc": ask.text("vpc", rules.VPC),
+        "subnet": ask.text("subnet", rules.SUBNET),
+        "image": ask.text("image", rules.IMAGE),
+        "ssh_user": ask.text("ssh-user", rules.USER),
+        "disk_gib": ask.whole("disk-gib", 8, 16384),
+        "address_url": ask.text("address-url", rules.ADDRESS_URL),
+        "bucket": ask.text("bucket", rules.BUCKET),
+        "purge_bucket": ask.flag("purge-bucket"),
+        "spot_fallback": ask.flag("spot-fallback"),
+        "spot_max_price": ask.amount("spot-max-price", 0.0001, 1000),
+        "ttl_hours": ask.amount("ttl-hours", 0.25, 24 * 90),
+        "idle_minutes": ask.amount("idle-minutes", 5, 24 * 60),
+        "budget": ask.amount("budget", 0.01, 1_000_000),
+    }
+    _check_together(values, problems)
+    machines = _machines(known, values["region"], ask, problems)
+    values["network"] = rules.network(known["network"], len(machines), problems)
+    architecture = rules.one_architecture([one.kind for one in machines], problems)
+    problems.raise_if_any(
+        "the stack's configuration",
+        next_step="pulumi config set NAME VALUE for each value named (Pulumi.aws.yaml has "
+        "examples), then the same command again",
+    )
+    return AwsSettings(
+        state=state, machines=tuple(machines), architecture=architecture, **values
+    )
+
+
+def _machines(
+    known: Mapping[str, Any], region: str | None, ask: "_Asker", problems: Problems
+) -> list[AwsMachine]:
+    count = node_count(known["nodes"], problems) or 1
+    market = ask.choice("workers", ("on-demand", "spot"))
+    names = [one.strip() for one in str(known["worker-types"]).split(",") if one.strip()]
+    if count > 1 and len(names) not in (1, count - 1):
+        problems.add(
+            "worker-types",
+            f"must name one type for all workers, or one for each of the {count - 1}, "
+            f"names {len(names)}",
+        )
+    workers = (names * count if len(names) == 1 else names)[: count - 1]
+    wanted = [
+        ("head-type", str(known["head-type"])),
+        *(("worker-types", one) for one in workers),
+    ]
+    unlisted = ask.flag("unlisted-types")
+    kinds = {
+        pair: rules.instance_type(*pair, region, unlisted, problems)
+        for pair in dict.fromkeys(wanted)
+    }
+    return [
+        AwsMachine(
+            name=f"node-{place}",
+            role="head" if place == 1 else "worker",
+            type_name=pair[1],
+            market="on-demand" if place == 1 else market,
+            kind=kinds[pair],
+        )
+        for place, pair in enumerate(wanted, start=1)
+    ]
+
+
+def _check_together(values: Mapping[str, Any], problems: Problems) -> None:
+    if (values["vpc"] is None) != (values["subnet"] is None):
+        problems.add("vpc", "goes together with subnet: give both, or neither")
+    if values["subnet"] and values["zone"]:
+        problems.add("zone", "is that of the given subnet: leave it out")
+    if values["zone"] and values["region"] and not values["zone"].startswith(values["region"]):
+        problems.add("zone", f"must be one of {values['region']}, is {values['zone']!r}")
+    if values["bucket"] and values["purge_bucket"]:
+        problems.add("purge-bucket", "is for a bucket made here; a given one is never emptied")
+
+
+class _Asker:
+    """Takes single values from a configuration and notes what is wrong with them."""
+
+    def __init__(self, known: Mapping[str, Any], problems: Problems) -> None:
+        self._known = known
+        self._problems = problems
+
+    def text(self, name: str, rule: rules.Text) -> str | None:
+        value = self._known[name]
+        if value == "" or rule.pattern.match(str(value)):
+            return str(value) or None
+        self._problems.add(name, f"{rule.words}, is {value!r:.80}")
+        return None
+
+    def flag(self, name: str) -> bool:
+        value = self._known[name]
+        if str(value).lower() in ("true", "false"):
+            return str(value).lower() == "true"
+        self._note(name, f"must be true or false, is {value!r:.80}")
+        return False
+
+    def choice(self, name: str, choices: Sequence[str]) -> Any:
+        value = self._known[name]
+        if value in choices:
+            return value
+        self._note(name, f"must be {' or '.join(choices)}, is {value!r:.80}")
+        return choices[0]
+
+    def amount(self, name: str, least: float, most: float) -> float | None:
+        value = self._known[name]
+        if value == "":
+            return None
+        found = number(value)
+        if found is None or not least <= found <= most:
+            self._note(name, f"must be a number from {least:g} to {most:g}, is {value!r:.80}")
+            return None
+        return found
+
+    def whole(self, name: str, least: int, most: int) -> int | None:
+        found = self.amount(name, least, most)
+        if found is not None and found != int(found):
+            self._note(name, f"must be a whole number, is {found:g}")
+        return None if found is None else int(found)
+
+    def _note(self, name: str, rule: str) -> None:
+        # A flag may be asked for twice.
+        if f"{name}: {rule}" not in self._problems.found:
+            self._problems.add(name, rule)
