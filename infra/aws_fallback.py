@@ -4,6 +4,7 @@ Pulumi asks for a resource once, with one set of inputs. Asking again with other
 at run time, so this resource makes its own calls.
 """
 
+import base64
 import contextlib
 from collections.abc import Iterator
 from typing import Any
@@ -122,7 +123,8 @@ def launch_request(props: dict[str, Any], market: str) -> dict[str, Any]:
         "InstanceType": props["instance_type"],
         "KeyName": props["key_name"],
         "IamInstanceProfile": {"Name": props["iam_instance_profile"]},
-        "UserData": props["user_data"],
+        # The SDK encodes it itself.
+        "UserData": base64.b64decode(props["user_data_base64"]),
         "InstanceInitiatedShutdownBehavior": "terminate",
         "MetadataOptions": {
             "HttpEndpoint": "enabled",

@@ -64,4 +64,4 @@ def _first_zone(frame: Frame) -> str:
         filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
         opts=frame.invoke(),
     )
-    return sorted(found.names)[0]
+    return str(sorted(found.names)[0])

@@ -1,13 +1,14 @@
 """The machines of a cluster on EC2: what each is started with, and what is known of it then."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from contracts import aws_prices
 from contracts.aws_catalogue import InstanceType
+from contracts.limits import Limits
 from infra import cloud_init
 from infra.aws_fallback import SpotOrOnDemand
 from infra.aws_frame import Frame
@@ -15,6 +16,7 @@ from infra.aws_identity import AwsIdentity
 from infra.aws_network import AwsNetwork
 from infra.aws_security import AwsSecurity
 from infra.aws_settings import AwsMachine
+from infra.aws_storage import AwsStorage
 from infra.host_key import HostKey
 
 CANONICAL = "099720109477"
@@ -27,17 +29,23 @@ _MINUTES = pulumi.CustomTimeouts(create="10m", delete="10m")
 
 @dataclass(frozen=True)
 class AwsGround:
-    """What is there before the machines: network, group, rights and the operator's key."""
+    """What is there before the machines: network, group, rights, bucket, operator's key."""
 
     network: AwsNetwork
     security: AwsSecurity
     identity: AwsIdentity
+    storage: AwsStorage
     key_name: pulumi.Output[str]
 
     @property
     def first(self) -> list[pulumi.Resource]:
         """What must be there before a machine boots, and must stay until it has gone."""
-        return [*self.network.way_out, *self.security.rules, *self.identity.rights]
+        return [
+            *self.network.way_out,
+            *self.security.rules,
+            *self.identity.rights,
+            *self.storage.guards,
+        ]
 
 
 @dataclass(frozen=True)
@@ -74,18 +82,17 @@ def _declare_node(
 ) -> AwsNode:
     settings = frame.settings
     host_key = HostKey(f"{machine.name}-first-host-key", frame.options())
-    user_data = pulumi.Output.secret(
-        pulumi.Output.all(host_key.private, host_key.public).apply(
-            lambda pair: cloud_init.user_data(
-                private_host_key=pair[0],
-                public_host_key=pair[1],
-                ttl_hours=settings.ttl_hours,
-            )
-        )
+    limits = Limits(
+        ttl_seconds=round(settings.ttl_hours * 3600),
+        idle_seconds=round(settings.idle_minutes * 60),
+    )
+    pair = pulumi.Output.all(host_key.private, host_key.public)
+    text: pulumi.Output[str] = pair.apply(
+        lambda keys: cloud_init.user_data(*keys, limits=limits)
     )
     # What is true of the first boot only must not end a machine later. A newer Ubuntu is no
     # reason either, unless the configuration names an image.
-    kept = ["userData"] if settings.image else ["userData", "ami"]
+    kept = ["userDataBase64"] if settings.image else ["userDataBase64", "ami"]
     options = frame.options(
         depends_on=ground.first, ignore_changes=kept, custom_timeouts=_MINUTES
     )
@@ -96,7 +103,7 @@ def _declare_node(
         "vpc_security_group_ids": [ground.security.group_id],
         "key_name": ground.key_name,
         "iam_instance_profile": ground.identity.profile_name,
-        "user_data": user_data,
+        "user_data_base64": pulumi.Output.secret(text),
         "tags": frame.tags(machine.name, node=machine.name),
     }
     market: pulumi.Input[str] = machine.market
@@ -177,16 +184,17 @@ def _newest_ubuntu(frame: Frame, architecture: str) -> str:
         ],
         opts=frame.invoke(),
     )
-    return found.id
+    return str(found.id)
 
 
-def document_nodes(nodes: Sequence[AwsNode], prices: dict[str, float]) -> list[dict[str, Any]]:
-    """Return the nodes as an inventory has them; `prices` are by name, per hour in USD."""
-    return [_document(node, prices.get(node.machine.name)) for node in nodes]
-
-
-def _document(node: AwsNode, price: float | None) -> dict[str, Any]:
-    priced = {} if price is None else {"hourly_price": price, "currency": "USD"}
+def document(frame: Frame, node: AwsNode) -> dict[str, Any]:
+    """Return a node as an inventory has it; what is not known yet is None or an output."""
+    name = node.machine.type_name
+    prices = {
+        "spot": aws_prices.spot(frame.settings.region, name),
+        "on-demand": aws_prices.on_demand(frame.settings.region, name),
+    }
+    price = pulumi.Output.from_input(node.market).apply(prices.get)
     return {
         "name": node.machine.name,
         "role": node.machine.role,
@@ -197,10 +205,11 @@ def _document(node: AwsNode, price: float | None) -> dict[str, Any]:
         "host_key": node.host_key,
         "temporary_host_key": node.host_key,
         "instance_id": node.instance_id,
-        "instance_type": node.machine.type_name,
+        "instance_type": name,
         "market": node.market,
         "cpus": node.kind.cpus,
         "memory_bytes": node.kind.memory_bytes,
         "gpus": node.kind.gpus,
-        **priced,
+        "hourly_price": price,
+        "currency": None if prices["on-demand"] is None else aws_prices.CURRENCY,
     }

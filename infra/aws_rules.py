@@ -84,8 +84,8 @@ def instance_type(
     return None
 
 
-def one_architecture(kinds: Sequence[InstanceType | None], problems: Problems) -> str:
-    """Return the architecture of all machines; note if they have more than one."""
+def one_architecture(kinds: Sequence[InstanceType | None], problems: Problems) -> None:
+    """Note if the machines have more than one architecture, as far as it is known."""
     names: dict[str, str] = {}
     for kind in kinds:
         if kind is not None:
@@ -93,7 +93,6 @@ def one_architecture(kinds: Sequence[InstanceType | None], problems: Problems) -
     if len(names) > 1:
         told = ", ".join(f"{kind} is {architecture}" for architecture, kind in names.items())
         problems.add("worker-types", f"all machines must have one architecture; {told}")
-    return next(iter(names), "x86_64")
 
 
 def network(value: Any, machines: int, problems: Problems) -> str | None:

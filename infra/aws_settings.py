@@ -60,6 +60,7 @@ class AwsSettings:
     What is None is looked up or made: `zone`, `vpc` and `subnet`, `image`, `bucket`. Empty
     `operator_cidrs` are found by asking `address_url`. `spot_max_price` and `budget` are in
     USD, the first per machine and hour. `purge_bucket` lets a destroy remove objects.
+    `profile` is the operator's named set of credentials.
     """
 
     cluster_id: str
@@ -68,7 +69,7 @@ class AwsSettings:
     state: Path
     owner: str
     operator_cidrs: tuple[str, ...]
-    architecture: str
+    profile: str | None = None
     zone: str | None = None
     vpc: str | None = None
     subnet: str | None = None
@@ -87,12 +88,17 @@ class AwsSettings:
 
 
 def parse_aws(
-    given: Mapping[str, Any], *, region: str | None, state: Path, user: str
+    given: Mapping[str, Any],
+    *,
+    region: str | None,
+    state: Path,
+    user: str,
+    profile: str | None = None,
 ) -> AwsSettings:
     """Check a stack's configuration, as texts, numbers or booleans, and return the settings.
 
     `given` has the names of `DEFAULTS`; an empty text is as good as none. `user` is the owner
-    where the configuration names none.
+    where the configuration names none. `region` and `profile` are those of Pulumi's provider.
 
     Raises
     ------
@@ -131,15 +137,13 @@ def parse_aws(
     _check_together(values, problems)
     machines = _machines(known, values["region"], ask, problems)
     values["network"] = rules.network(known["network"], len(machines), problems)
-    architecture = rules.one_architecture([one.kind for one in machines], problems)
+    rules.one_architecture([one.kind for one in machines], problems)
     problems.raise_if_any(
         "the stack's configuration",
         next_step="pulumi config set NAME VALUE for each value named (Pulumi.aws.yaml has "
         "examples), then the same command again",
     )
-    return AwsSettings(
-        state=state, machines=tuple(machines), architecture=architecture, **values
-    )
+    return AwsSettings(state=state, profile=profile, machines=tuple(machines), **values)
 
 
 def _machines(

@@ -1,37 +1,45 @@
-"""User data for a machine of a cloud: its first host key, and an end if nobody comes."""
+"""User data of a machine of a cloud: its first host key, and its limits from then on."""
 
+import base64
+import gzip
 import json
+from pathlib import Path
 
-LIFETIME_UNIT = "tandem-lifetime"
+from contracts import limits as node_limits
+from contracts.limits import Limits
+
+# What EC2 takes, before base64.
+MOST_BYTES = 16 * 1024
+_ROOT = Path(__file__).resolve().parents[1]
 # They hold apt's lock at a time when nobody can wait for it.
 _HOLDERS = ("apt-daily.timer", "apt-daily-upgrade.timer", "unattended-upgrades.service")
 
 
-def user_data(*, private_host_key: str, public_host_key: str, ttl_hours: float) -> str:
-    """Return user data in cloud-init's format.
+def user_data(private_host_key: str, public_host_key: str, *, limits: Limits) -> str:
+    """Return user data in cloud-init's format, packed and in base64.
 
-    It installs nothing. The shutdown, which ends a machine for good where the cloud is told
-    so, counts from each boot; the node's own watchdog takes over by stopping the timer.
+    It installs no package. What it does at each boot, it may do again.
+
+    Raises
+    ------
+    ValueError
+        If it is larger than EC2 takes.
     """
+    boot = node_limits.boot_script(node_limits.pack(_ROOT), limits)
     document = {
         "ssh_deletekeys": True,
-        "ssh_keys": {
-            "ed25519_private": private_host_key,
-            "ed25519_public": public_host_key,
-        },
+        "ssh_keys": {"ed25519_private": private_host_key, "ed25519_public": public_host_key},
         "ssh_pwauth": False,
         "disable_root": True,
         "package_update": False,
         "package_upgrade": False,
         "bootcmd": [
             ["systemctl", "--no-block", "mask", "--now", *_HOLDERS],
-            # Logind, which `shutdown` wants, is not up yet; and what waits here waits for ever.
-            [
-                *("systemd-run", "--no-block", f"--unit={LIFETIME_UNIT}"),
-                f"--on-active={max(60, round(ttl_hours * 3600))}",
-                *("systemctl", "poweroff"),
-            ],
+            ["sh", "-c", boot],
         ],
     }
     # JSON is YAML, and needs no library to be written right.
-    return "#cloud-config\n" + json.dumps(document, indent=1) + "\n"
+    packed = gzip.compress(f"#cloud-config\n{json.dumps(document)}\n".encode(), mtime=0)
+    if len(packed) > MOST_BYTES:
+        raise ValueError(f"user data takes {len(packed)} bytes, and EC2 takes {MOST_BYTES}")
+    return base64.b64encode(packed).decode()

@@ -53,5 +53,12 @@ def _local(config: pulumi.Config, state: Path) -> Mapping[str, pulumi.Input[obje
     }
 
 
+def _aws(config: pulumi.Config, state: Path) -> Mapping[str, pulumi.Input[object]]:
+    # The provider's package takes seconds to import, and local machines do without.
+    from infra.aws_stack import declare_aws
+
+    return declare_aws(config, state)
+
+
 _Declaration = Callable[[pulumi.Config, Path], Mapping[str, pulumi.Input[object]]]
-_PROVIDERS: Mapping[str, _Declaration] = {"local": _local}
+_PROVIDERS: Mapping[str, _Declaration] = {"local": _local, "aws": _aws}
