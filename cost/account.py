@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 from botocore import exceptions
 from botocore.config import Config
 
@@ -50,6 +49,8 @@ class Account:
     """
 
     def __init__(self, region: str | None = None) -> None:
+        import boto3  # here, because every other verb would wait for it as well
+
         try:
             self._session = boto3.Session()
         except exceptions.ProfileNotFound as error:
@@ -125,7 +126,7 @@ def in_our_words(what: str) -> Iterator[None]:
         exceptions.ProfileNotFound,
     ) as error:
         raise _no_credentials(error) from error
-    except exceptions.HTTPClientError as error:
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
         raise TandemError(
             f"Cannot {what}: AWS did not answer.",
             cause=str(error),

@@ -16,7 +16,7 @@ from uv import find_uv_bin
 from contracts.errors import TandemError
 from contracts.files import write_atomically
 
-PACKAGES = ("contracts", "infra", "provision", "workloads", "tasks")
+PACKAGES = ("contracts", "cost", "infra", "provision", "workloads", "tasks")
 # What nodes run. The rest of the wheel is there and unused, and changes no fingerprint.
 ON_NODES = ("contracts/", "workloads/")
 BUILD_SECONDS = 120

@@ -2,8 +2,8 @@
 
 from invoke.collection import Collection
 
-from tasks import cluster, demo, local, report, setup, sweep
+from tasks import cluster, cost, demo, local, report, setup, sweep
 
 namespace = Collection(
-    *(noun.collection for noun in (cluster, demo, local, report, setup, sweep))
+    *(noun.collection for noun in (cluster, cost, demo, local, report, setup, sweep))
 )

@@ -1,4 +1,4 @@
-"""The end of a machine: what was asked to be done last, then shut down by whatever way works."""
+"""The end of a machine: what is to be done last, then shut down by whatever way works."""
 
 from __future__ import annotations
 

@@ -113,6 +113,13 @@ class _Passer(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _pass
 
+    def handle_one_request(self) -> None:
+        """Answer one request; a client or a server that went away ends the connection."""
+        try:
+            super().handle_one_request()
+        except (OSError, http.client.HTTPException):
+            self.close_connection = True
+
     def log_message(self, format: str, *args: object) -> None:
         """Stay silent."""
 

@@ -10,7 +10,7 @@ from cost.audit import audit, enabled_regions
 from cost.found import GLOBAL, REGIONAL
 from cost.remove import remove
 from tests.doubles import aws_server
-from tests.unit.aws_cluster import make_bucket, make_cluster, make_machines, make_network
+from tests.doubles.aws_cluster import make_bucket, make_cluster, make_machines, make_network
 
 REGION = "eu-north-1"
 

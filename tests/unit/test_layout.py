@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = ("infra", "provision", "workloads")
+STAGES = ("cost", "infra", "provision", "workloads")
 ALLOWED = {
     "contracts": {"contracts"},
+    "cost": {"contracts", "cost"},
     "infra": {"contracts", "infra"},
     "provision": {"contracts", "provision"},
     "workloads": {"contracts", "workloads"},

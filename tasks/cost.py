@@ -1,0 +1,267 @@
+"""`fab cost.*`: what machines would cost, what they cost now, and whether anything is left."""
+
+import contextlib
+import datetime
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from contracts import inventory as inventories
+from contracts.errors import DONE, LEFTOVERS, PARTIAL, TandemError, UsageError
+from contracts.files import state_folder
+from contracts.inventory import Inventory
+from cost import audit as audits
+from cost import show as bills
+from cost.account import Account
+from cost.estimate import Estimate, Shape, estimate, hours_within
+from cost.prices import Prices
+from cost.remove import remove
+from infra import stack_file
+from tasks.progress import Progress
+from tasks.verb import Answer, listed, verb, whole_number
+
+STACK = "the stack whose configuration gives what is not typed"
+REGIONS = "look only there, such as eu-north-1,us-east-1; by default in every enabled region"
+
+
+@verb(
+    help={
+        "nodes": "how many machines, the head among them",
+        "type": "the instance type of every machine, such as t3.medium",
+        "head_type": "another type for the head",
+        "workers": "on-demand or spot; the head is always on demand",
+        "disk": "GiB of disk of each machine",
+        "hours": "for how long; by default the stack's ttl-hours",
+        "region": "where; by default the stack's",
+        "price": "dollars for a machine and hour, where AWS is not to be asked",
+        "budget": "say for how many hours so many dollars last",
+        "stack": STACK,
+        "offline": "ask nobody: only the bundled table",
+    }
+)
+def estimate_(
+    context: Context,
+    nodes: str = "",
+    type: str = "",
+    head_type: str = "",
+    workers: str = "",
+    disk: str = "",
+    hours: str = "",
+    region: str = "",
+    price: str = "",
+    budget: str = "",
+    stack: str = "aws",
+    offline: bool = False,
+) -> Answer:
+    """Show what a cluster would cost before there is one: machines, disks, addresses, hours.
+
+    Prices come from AWS's price API and spot price history; where those do not answer, from
+    a table that comes along, and the answer names it and its day.
+    """
+    known = stack_file.read(stack)
+    where = region or known.get("aws:region", "")
+    shape = _shape(known, nodes, type, head_type, workers, disk, hours, price)
+    account = None if offline else _account(where)
+    if not where:
+        where = account.region if account else "eu-north-1"
+    found = estimate(shape, Prices(account, where))
+    document = {"region": where, "nodes": shape.nodes, **found.document()}
+    lines = _estimate_lines(found, where)
+    wish = budget or known.get("tandem:budget", "")
+    if wish:
+        lasts = hours_within(_amount(wish, "--budget"), found.hourly)
+        document["budget_hours"] = round(lasts, 3)
+        lines.append(f"A budget of {wish} USD lasts {lasts:.1f} hours.")
+    return Answer(document, "\n".join(lines))
+
+
+@verb(
+    help={
+        "cluster": "only this cluster; by default the inventory's, or all",
+        "regions": "where to look; by default the inventory's region, or the SDK's default",
+        "inventory": "a file with your own machines, in place of the state folder's",
+    }
+)
+def show(context: Context, cluster: str = "", regions: str = "", inventory: str = "") -> Answer:
+    """Show what runs now and what it has cost so far: machines, disks, addresses, bucket.
+
+    Machines that are not in a cloud cost what their inventory says.
+    """
+    machines = _machines(inventory)
+    if machines is not None and machines.provider != "aws" and not regions:
+        bill = bills.of_inventory(machines)
+    else:
+        where = listed(regions) or ([machines.region] if machines else [])
+        account = Account(where[0] if where else None)
+        name = cluster or (machines.cluster_id if machines else None)
+        bill = bills.of_account(account, where or [account.region], name, Progress())
+    lines = [
+        f"{row.kind:<10} {row.id:<22} {row.what:<40} {_money(row.hourly):>9}/h "
+        f"{_money(row.so_far):>9} so far  ({row.source})"
+        for row in bill.rows
+    ]
+    total = f"{bill.hourly:.4f} {bill.currency} an hour, {bill.so_far:.4f} so far"
+    words = [*lines, total if lines else "Nothing runs.", *_ends(machines)]
+    return Answer(bill.document(), "\n".join([*words, *bill.notes]))
+
+
+@verb(
+    help={
+        "cluster": "only this cluster; by default everything that Tandem ever tagged",
+        "regions": REGIONS,
+        "delete": "remove what is found; needs --cluster",
+    }
+)
+def audit(
+    context: Context, cluster: str = "", regions: str = "", delete: bool = False
+) -> Answer:
+    """Look in every region for anything of a cluster that is left; 8 if something is.
+
+    Looked for by tag: spot requests, instances, addresses, volumes, network interfaces,
+    security groups, internet gateways, subnets, route tables, networks, key pairs, instance
+    profiles, roles and buckets. What could not be looked at is told, and is not called clean.
+    """
+    if delete and not cluster:
+        raise UsageError(
+            "--delete needs the name of the cluster that is to be removed.",
+            next_step="fab cost.audit lists what there is; then --cluster NAME --delete",
+        )
+    machines = _machines("")
+    if delete and machines is not None and machines.cluster_id == cluster:
+        raise UsageError(
+            f"Cluster {cluster!r} is the one of this state folder, and Pulumi knows of it.",
+            next_step="pulumi destroy, which removes it and what is written of it here",
+        )
+    account, tell = Account(), Progress()
+    found = audits.audit(account, listed(regions) or None, cluster or None, tell)
+    refused: dict[Any, str] = {}
+    removed: tuple[Any, ...] = ()
+    if delete and found.found:
+        refused = remove(account, found.found, tell)
+        removed = tuple(one for one in found.found if one not in refused)
+        found = audits.audit(account, found.regions, cluster, tell)
+    return _audited(found, removed, list(refused.values()))
+
+
+def _audited(found: audits.Audit, removed: tuple[Any, ...], refused: list[str]) -> Answer:
+    document = {
+        "clean": found.clean,
+        "regions": list(found.regions),
+        "found": [one.document() for one in found.found],
+        "removed": [one.document() for one in removed],
+        "refused": refused,
+        "unseen": found.unseen,
+        "seconds": round(found.seconds, 3),
+    }
+    lines = [f"removed {one.kind} {one.id} ({one.region})" for one in removed]
+    lines += [
+        f"LEFT {one.kind:<18} {one.id:<26} {one.region:<14} cluster {one.cluster} "
+        f"owner {one.owner or '-'} {one.state}"
+        for one in found.found
+    ]
+    lines += [f"NOT SEEN {what}: {why}" for what, why in found.unseen.items()]
+    lines += refused
+    where = f"{len(found.regions)} regions in {found.seconds:.1f} s"
+    if found.clean:
+        return Answer(document, "\n".join([*lines, f"Clean: nothing is left ({where})."]))
+    if found.found:
+        names = sorted({one.cluster for one in found.found})
+        advice = "; ".join(f"fab cost.audit --cluster {name} --delete" for name in names)
+        lines.append(f"{len(found.found)} things are left ({where}).")
+        lines.append(f"Next: pulumi destroy where the stack is known, else {advice}")
+        return Answer(document, "\n".join(lines), LEFTOVERS)
+    lines.append(f"Nothing was found, and {len(found.unseen)} places could not be looked at.")
+    lines.append("Next: mend what is named above, then the same command again")
+    return Answer(document, "\n".join(lines), PARTIAL if found.unseen else DONE)
+
+
+def _shape(
+    known: dict[str, str],
+    nodes: str,
+    type: str,
+    head_type: str,
+    workers: str,
+    disk: str,
+    hours: str,
+    price: str,
+) -> Shape:
+    count = whole_number(nodes or known.get("tandem:nodes", "3"), "--nodes")
+    head = head_type or type or known.get("tandem:head-type", "t3.medium")
+    others = [type] if type else listed(known.get("tandem:worker-types", "")) or [head]
+    if len(others) not in (1, count - 1):
+        raise UsageError(
+            f"There are {len(others)} worker types for {count - 1} workers.",
+            next_step="--type T gives every machine the same",
+        )
+    market = workers or known.get("tandem:workers", "on-demand")
+    if market not in ("on-demand", "spot"):
+        raise UsageError(
+            f"--workers must be on-demand or spot, not {market!r}.",
+            next_step="--workers spot",
+        )
+    return Shape(
+        head_type=head,
+        worker_types=tuple(others * (count - 1) if len(others) == 1 else others),
+        workers=market,
+        disk_gib=_amount(disk or known.get("tandem:disk-gib", "30"), "--disk"),
+        hours=_amount(hours or known.get("tandem:ttl-hours", "1"), "--hours"),
+        machine_price=_amount(price, "--price") if price else None,
+    )
+
+
+def _amount(text: str, option: str) -> float:
+    with contextlib.suppress(ValueError):
+        number = float(text)
+        if 0 <= number < 1e9:
+            return number
+    raise UsageError(
+        f"{option} must be a number from 0, not {text!r}.", next_step=f"{option} 2"
+    )
+
+
+def _account(region: str) -> Account | None:
+    try:
+        return Account(region or None)
+    except TandemError:
+        return None
+
+
+def _estimate_lines(found: Estimate, region: str) -> list[str]:
+    lines = [
+        f"{line.count:>3} x {line.what:<44} {line.hourly:>9.4f}/h {line.total_hourly:>9.4f}/h "
+        f" ({line.source})"
+        for line in found.lines
+    ]
+    lines.append(
+        f"In {region}: {found.hourly:.4f} USD an hour, {found.total:.2f} USD for "
+        f"{found.hours:g} hours, without storage in the bucket, traffic and tax."
+    )
+    return lines + [f"Not from AWS, because: {cause}" for cause in found.causes]
+
+
+def _machines(path: str) -> Inventory | None:
+    """Return the inventory that is named, or the state folder's if there is one."""
+    default = state_folder() / "inventory.json"
+    if not path and not default.exists():
+        return None
+    return inventories.load(Path(path) if path else default)
+
+
+def _ends(machines: Inventory | None) -> list[str]:
+    if machines is None or machines.expires_at is None:
+        return []
+    left = datetime.datetime.fromisoformat(machines.expires_at) - datetime.datetime.now(
+        datetime.UTC
+    )
+    hours = left.total_seconds() / 3600
+    return [f"The machines end themselves in {hours:.1f} hours, at {machines.expires_at}."]
+
+
+def _money(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+collection = Collection("cost", show, audit)
+collection.add_task(estimate_, name="estimate")
