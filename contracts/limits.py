@@ -75,6 +75,7 @@ def boot_script(watchdog: bytes, limits: Limits) -> str:
             "mkdir -p /opt/tandem /etc/tandem",
             "chmod 755 /opt/tandem",
             f"echo {_text(watchdog)} | base64 -d > {WATCHDOG}.part",
+            f"chmod 755 {WATCHDOG}.part",
             f"mv {WATCHDOG}.part {WATCHDOG}",
             f"test -e {LIMITS} || {{ echo {_text(document)} | base64 -d > {LIMITS}.part && "
             f"mv {LIMITS}.part {LIMITS}; }}",

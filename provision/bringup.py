@@ -33,17 +33,20 @@ __all__ = [
     "stop",
 ]
 
-# Nothing is changed anywhere before `make_ready`, apart from environments that need repair.
+# Nothing is changed anywhere before `make_ready`, apart from environments that need repair,
+# and from limits, which must hold whatever comes of the rest.
 STEPS: tuple[Callable[[Context], None], ...] = (
     steps.reach,
     steps.check,
     steps.environment,
+    steps.limit,
     steps.decide,
     steps.make_ready,
     steps.start,
     steps.prove,
 )
-WITHOUT_ENGINE = STEPS[:5]
+DECIDED = STEPS.index(steps.decide) + 1
+WITHOUT_ENGINE = STEPS[: DECIDED + 1]
 PURPOSE = "Bringing the cluster up or down"
 RELEASE = Program("release", needs=("records",))
 RELEASE_SECONDS = 60.0
@@ -77,7 +80,7 @@ def start(request: Request, tell: Tell = tell_nobody, links: Links | None = None
     with _one_at_a_time(request.state), _links(request.inventory, links) as open_links:
         begin = time.monotonic()
         context = _context(request, tell, open_links)
-        for each in STEPS[:4]:
+        for each in STEPS[:DECIDED]:
             each(context)
         if all(work.nothing for work in context.todo.values()) and not _proved(context):
             steps.start_everything(context)
@@ -179,7 +182,7 @@ def _context(request: Request, tell: Tell, links: Links) -> Context:
 
 def _carry_out(context: Context) -> None:
     """Do what was decided; an engine that lets strangers in is ended again."""
-    for each in STEPS[4:]:
+    for each in STEPS[DECIDED:]:
         try:
             each(context)
         except TandemError as error:

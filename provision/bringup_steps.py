@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from contracts.errors import PartialError
 from contracts.progress import Event, step
-from provision import identity, node_requests, plan, preflight, python_env
+from provision import guard, identity, node_requests, plan, preflight, python_env
 from provision.bringup_context import Context
 from provision.environment_plan import environment_plan, table
 from provision.facts import Facts, parse
@@ -105,6 +105,16 @@ def environment(context: Context) -> None:
     context.each(
         "bringing the environment", wrong, bring, python_env.SYNC_SECONDS + 2 * CHECK_SECONDS
     )
+
+
+def limit(context: Context) -> None:
+    """Give every machine its limits where the inventory sets any, surplus machines too."""
+    inventory = context.request.inventory
+    if guard.limits_of(inventory) is None:
+        return
+    outcomes = guard.apply(context.links, inventory, context.reached, context.tell)
+    started = outcomes.values()
+    context.changed += [f"{name}: watchdog started" for name, new in started.items() if new]
 
 
 def decide(context: Context) -> None:

@@ -22,6 +22,7 @@ from provision import logs as node_logs
 from provision import status as node_status
 from provision.links import Links
 from provision.plan import chosen
+from tasks import care
 from tasks.progress import Progress
 from tasks.verb import Answer, verb, whole_number
 from tasks.waterfall import Waterfall
@@ -37,6 +38,7 @@ MIB = 1024**2
         "nodes": "how many machines take part, the head among them; by default all",
         "engine": f"{' or '.join(ENGINES)}",
         "inventory": INVENTORY,
+        "budget": "money after which the machines end themselves, if that is before their time",
         "dry-run": "check the request and say what it means; touch nothing",
     }
 )
@@ -45,6 +47,7 @@ def start(
     nodes: str = "",
     engine: str = "ray",
     inventory: str = "",
+    budget: str = "",
     dry_run: bool = False,
 ) -> Answer:
     """Bring up Ray or Dask on the machines; switch or resize what runs; again: nothing to do.
@@ -65,6 +68,9 @@ def start(
         steps = [one.__name__.replace("_", " ") for one in bringup.STEPS]
         words = f"Would run {engine} on {', '.join(members)}, by: {', '.join(steps)}."
         return Answer({"engine": engine, "nodes": members, "steps": steps}, words)
+    if budget:
+        path = Path(inventory) if inventory else state_folder() / "inventory.json"
+        machines = care.budgeted(machines, budget, path)
     request = bringup.Request(machines, count, engine, state_folder(), LOCK)
     waterfall = Waterfall(Progress())
     started = bringup.start(request, waterfall)
@@ -281,5 +287,5 @@ def _wait(limit: float | None) -> None:
             time.sleep(0.2)
 
 
-collection = Collection("cluster", start, status, logs, ssh, stop)
+collection = Collection("cluster", start, status, logs, ssh, stop, care.allow, care.extend)
 collection.add_task(dashboard_, name="dashboard")

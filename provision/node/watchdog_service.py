@@ -17,6 +17,7 @@ LOCK = "/run/tandem-watchdog.lock"
 UNIT = "/etc/systemd/system/tandem-watchdog.service"
 SSHD = "/etc/ssh/sshd_config.d/10-tandem.conf"
 TAKE_OVER_SECONDS = 30.0
+START_SECONDS = 30.0
 COMMAND_SECONDS = 30.0
 
 # A session whose operator vanished ends after a minute, or it would count as use for hours.
@@ -60,6 +61,11 @@ def install(program: str) -> str:
         os.chdir("/")
         os.execv(sys.executable, [sys.executable, "-I", "-S", program, "watch"])  # noqa: S606
     os.wait()
+    give_up = time.monotonic() + START_SECONDS
+    while running()[1] != digest(program):
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"the watchdog did not start within {START_SECONDS:.0f} s")
+        time.sleep(0.05)
     return "started"
 
 
@@ -69,7 +75,7 @@ def running() -> tuple[int, str]:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid, its_digest = stream.read().split()
+            pid, its_digest = (*stream.read().split(), "0", "")[:2]
             return int(pid), its_digest
     return 0, ""
 

@@ -1,0 +1,116 @@
+"""Until when machines may live: what a budget allows, and the tags that say it."""
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+
+from contracts import aws_prices
+from contracts.errors import RefusedError, UsageError
+from contracts.inventory import Inventory
+from cost.account import Account, in_our_words
+from cost.estimate import hours_within
+from cost.found import EXPIRES_TAG, REGIONAL, Found
+
+# An inventory does not say how large disks are; this is what the stack gives by default.
+USUAL_DISK_GIB = 30
+_MOST_TAGGED = 500
+
+
+def hourly(inventory: Inventory) -> float:
+    """Return what the machines of an inventory cost in an hour, in its currency.
+
+    For AWS a public address and a disk of the usual size are added to each.
+
+    Raises
+    ------
+    UsageError
+        If a machine has no price.
+    """
+    nameless = [node.name for node in inventory.nodes if node.hourly_price is None]
+    if nameless:
+        raise UsageError(
+            f"There is no price for {', '.join(nameless)} in the inventory, so a budget means "
+            "nothing.",
+            next_step="limit the time instead: fab cluster.extend --hours N",
+        )
+    total = sum(node.hourly_price or 0.0 for node in inventory.nodes)
+    if inventory.provider == "aws":
+        month = aws_prices.volume(inventory.region) or 0.1
+        disk = USUAL_DISK_GIB * month / aws_prices.HOURS_A_MONTH
+        addresses = sum(node.public_ip is not None for node in inventory.nodes)
+        total += addresses * aws_prices.address() + len(inventory.nodes) * disk
+    return total
+
+
+def affordable_until(inventory: Inventory, budget: float) -> datetime.datetime:
+    """Return when the machines will have cost the budget, counted from their beginning."""
+    begin = datetime.datetime.fromisoformat(inventory.created_at)
+    hours = min(hours_within(budget, hourly(inventory)), 1e5)
+    return begin + datetime.timedelta(hours=hours)
+
+
+def within_budget(inventory: Inventory, budget: float) -> Inventory:
+    """Return the inventory with a budget, and with no more time than the budget pays for."""
+    end = affordable_until(inventory, budget)
+    known = inventory.expires_at and datetime.datetime.fromisoformat(inventory.expires_at)
+    changed = dataclasses.replace(inventory, budget=budget)
+    return changed if known and known <= end else ends_at(changed, end)
+
+
+def extended(
+    inventory: Inventory, hours: float, budget: float | None, now: datetime.datetime
+) -> Inventory:
+    """Return the inventory with at least so many hours left; the same if it has them.
+
+    Raises
+    ------
+    UsageError
+        If its machines have no limit, so that there is nothing to extend.
+    RefusedError
+        If the budget does not pay for it; a new `budget` takes the place of the old.
+    """
+    if inventory.expires_at is None:
+        raise UsageError(
+            f"The machines of {inventory.cluster_id!r} have no time limit.",
+            next_step="fab cost.show says what they cost",
+        )
+    known, wanted = inventory.expires_at, now + datetime.timedelta(hours=hours)
+    limit = inventory.budget if budget is None else budget
+    if limit is not None:
+        end = affordable_until(inventory, limit)
+        if wanted > end:
+            raise RefusedError(
+                f"{hours:g} more hours go beyond the budget of {limit:g}, which lasts until "
+                f"{end.isoformat(timespec='minutes')}.",
+                next_step="fab cluster.extend with fewer --hours, or with a larger --budget",
+            )
+        inventory = dataclasses.replace(inventory, budget=limit)
+    if wanted <= datetime.datetime.fromisoformat(known):
+        return inventory
+    return ends_at(inventory, wanted)
+
+
+def ends_at(inventory: Inventory, end: datetime.datetime) -> Inventory:
+    """Return the inventory with another end; `ttl_hours` and `expires_at` agree."""
+    begin = datetime.datetime.fromisoformat(inventory.created_at)
+    hours = round((end - begin).total_seconds() / 3600, 2)
+    moment = begin + datetime.timedelta(hours=hours)
+    return dataclasses.replace(
+        inventory, ttl_hours=hours, expires_at=moment.isoformat(timespec="seconds")
+    )
+
+
+def retag(account: Account, found: Sequence[Found], expires_at: str) -> int:
+    """Write another end into the tags of everything that lies in a region; return how many."""
+    by_region: dict[str, list[str]] = {}
+    for one in found:
+        if one.kind in REGIONAL:
+            by_region.setdefault(one.region, []).append(one.id)
+    for region, names in by_region.items():
+        with in_our_words("write the tags anew"):
+            for first in range(0, len(names), _MOST_TAGGED):
+                account.client("ec2", region).create_tags(
+                    Resources=names[first : first + _MOST_TAGGED],
+                    Tags=[{"Key": EXPIRES_TAG, "Value": expires_at}],
+                )
+    return sum(map(len, by_region.values()))

@@ -1,0 +1,69 @@
+"""The limits of the machines of an inventory: how long they live, how long they may idle."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from contracts import limits
+from contracts.inventory import Inventory
+from contracts.progress import Tell, step, tell_nobody
+from provision.connection import Connection
+from provision.links import Links
+from provision.parallel import Outcomes, on_each
+from provision.remote_program import NodeFailure, Program, call
+
+GUARD = Program("guard")
+GUARD_SECONDS = 90.0
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def limits_of(inventory: Inventory) -> limits.Limits | None:
+    """Return the limits that an inventory sets; None if it sets none."""
+    hours, minutes = inventory.ttl_hours, inventory.idle_minutes
+    found = limits.Limits(
+        expires_at=inventory.expires_at,
+        ttl_seconds=None if hours is None else round(hours * 3600),
+        idle_seconds=None if minutes is None else round(minutes * 60),
+    )
+    return None if found == limits.Limits() else found
+
+
+def apply(
+    links: Links, inventory: Inventory, names: Sequence[str], tell: Tell = tell_nobody
+) -> Outcomes[bool]:
+    """Give machines the limits of their inventory, all at once; every one is tried.
+
+    The value of each is whether the watchdog had to be started.
+    """
+    wanted = limits_of(inventory) or limits.Limits()
+    program = limits.pack(_ROOT)
+
+    def give(name: str) -> bool:
+        with step(tell, name, "limits"):
+            return set_limits(links[name], program, wanted.document())
+
+    return on_each("setting limits", list(names), give, seconds=2 * GUARD_SECONDS)
+
+
+def set_limits(connection: Connection, program: bytes, document: Mapping[str, Any]) -> bool:
+    """Give one machine its limits; return whether its watchdog had to be started.
+
+    Raises
+    ------
+    NodeFailure
+        If the machine's user may not do what only root may.
+    """
+    request = {"limits": dict(document), "digest": hashlib.sha256(program).hexdigest()}
+    answer = call(connection, GUARD, request, timeout=GUARD_SECONDS)
+    if answer["missing"]:
+        # Relative to the folder in which an SFTP session begins, which is the user's own.
+        connection.put(program, ".tandem/watchdog.pyz", 0o700)
+        home = connection.sftp().normalize(".")
+        request["path"] = f"{home}/.tandem/watchdog.pyz"
+        answer = call(connection, GUARD, request, timeout=GUARD_SECONDS)
+    if answer["missing"]:
+        raise NodeFailure(
+            f"{connection.node_name}: the program that ends the machine could not be put there."
+        )
+    return bool(answer["words"] == "started")

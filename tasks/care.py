@@ -1,0 +1,162 @@
+"""The verbs of `fab cluster` that care for machines: more time, and who may reach them."""
+
+import datetime
+from pathlib import Path
+
+from invoke.context import Context
+
+from contracts import inventory as inventories
+from contracts.errors import TandemError, UsageError
+from contracts.files import single_writer, state_folder
+from contracts.inventory import Inventory
+from cost import lifetime
+from cost.account import Account, in_our_words
+from cost.audit import audit
+from infra import aws_access, stack_file
+from provision import guard
+from provision.bringup import PURPOSE
+from provision.links import Links
+from tasks.progress import Progress
+from tasks.verb import Answer, verb
+
+INVENTORY = "a file with your own machines, in place of the state folder's"
+
+
+@verb(
+    help={
+        "hours": "how many hours the machines shall live from now on, at least",
+        "budget": "a new budget for their whole life, in place of the one they have",
+        "inventory": INVENTORY,
+    }
+)
+def extend(context: Context, hours: str, budget: str = "", inventory: str = "") -> Answer:
+    """Give the machines more time: on the nodes, in the inventory, the stack and the tags.
+
+    A budget is kept: more time than it pays for is refused with 4, unless --budget raises it.
+    """
+    path = _path(inventory)
+    with single_writer(state_folder() / "cluster.lock", purpose=PURPOSE):
+        machines = inventories.load(path)
+        now = datetime.datetime.now(datetime.UTC)
+        money = number(budget, "--budget") if budget else None
+        wanted = lifetime.extended(machines, number(hours, "--hours"), money, now)
+        if wanted == machines:
+            words = f"Nothing to change: the machines end themselves at {machines.expires_at}."
+            return Answer({"changed": False, "expires_at": machines.expires_at}, words)
+        notes = give(wanted, path)
+    words = (
+        f"The machines end themselves at {wanted.expires_at}; before: {machines.expires_at}."
+    )
+    document = {"changed": True, "expires_at": wanted.expires_at, "notes": notes}
+    return Answer(document, "\n".join([words, *notes]))
+
+
+@verb(
+    help={
+        "address": "the address or block to let in; by default this computer's own",
+        "inventory": INVENTORY,
+    }
+)
+def allow(context: Context, address: str = "", inventory: str = "") -> Answer:
+    """Let this computer reach the machines over SSH after its address changed.
+
+    The rule of the security group is changed in place, and the stack's configuration with it,
+    so that the next `pulumi up` agrees.
+    """
+    machines = inventories.load(_path(inventory))
+    if machines.provider != "aws" or machines.security_group_id is None:
+        raise UsageError(
+            f"The machines of {machines.cluster_id!r} have no security group of ours.",
+            cause=f"Their provider is {machines.provider!r}.",
+            next_step="open SSH to this computer where those machines are kept",
+        )
+    block = aws_access.as_block(address or aws_access.own_address())
+    client = Account(machines.region).client("ec2")
+    with in_our_words("change who may reach SSH"):
+        found = aws_access.allow(client, machines.security_group_id, block)
+    stacks = _configure(machines, {"tandem:operator-cidrs": block})
+    document = {
+        "changed": found.changed,
+        "before": list(found.before),
+        "after": list(found.after),
+        "stacks": stacks,
+    }
+    if not found.changed:
+        return Answer(document, f"Nothing to change: {block} may reach SSH.")
+    before = ", ".join(found.before) or "nobody"
+    words = [f"{block} may reach SSH; before: {before}.", *_stack_words(stacks)]
+    return Answer(document, "\n".join(words))
+
+
+def give(wanted: Inventory, path: Path) -> list[str]:
+    """Make the end of an inventory hold: nodes first, then file, stack and tags.
+
+    Returns what else there is to know. Raises what kept a node from it, after all the rest.
+    """
+    tell = Progress()
+    with Links(wanted) as links:
+        names = [node.name for node in wanted.nodes]
+        outcomes = guard.apply(links, wanted, names, tell)
+    if outcomes.done:
+        inventories.dump(wanted, path)
+    else:
+        outcomes.values()
+    values = {"tandem:ttl-hours": f"{wanted.ttl_hours:g}"}
+    if wanted.budget is not None:
+        values["tandem:budget"] = f"{wanted.budget:g}"
+    notes = _stack_words(_configure(wanted, values))
+    if wanted.provider == "aws":
+        notes += _tags(wanted)
+    outcomes.values()
+    return notes
+
+
+def budgeted(machines: Inventory, budget: str, path: Path) -> Inventory:
+    """Return an inventory that ends when its budget is spent, and write it where it changed."""
+    wanted = lifetime.within_budget(machines, number(budget, "--budget"))
+    if wanted != machines:
+        inventories.dump(wanted, path)
+    return wanted
+
+
+def number(text: str, option: str) -> float:
+    """Return what was typed for an option as a number above 0; UsageError if it is none."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < 1e6:
+        raise UsageError(
+            f"{option} must be a number above 0, not {text!r}.", next_step=f"{option} 2"
+        )
+    return found
+
+
+def _tags(wanted: Inventory) -> list[str]:
+    """Write the new end into the tags; without an account that is told and no failure."""
+    try:
+        account = Account(wanted.region)
+        found = audit(account, [wanted.region], wanted.cluster_id).found
+        lifetime.retag(account, found, str(wanted.expires_at))
+    except TandemError as error:
+        return [f"The tags in the account still have the old end: {error.problem}"]
+    return []
+
+
+def _configure(machines: Inventory, values: dict[str, str]) -> list[str]:
+    """Write values into the stacks of a cluster; return the stacks."""
+    stacks = stack_file.of_cluster(machines.cluster_id)
+    for stack in stacks:
+        for key, value in values.items():
+            stack_file.write(stack, key, value)
+    return stacks
+
+
+def _stack_words(stacks: list[str]) -> list[str]:
+    if stacks:
+        return [f"Written into Pulumi.{stack}.yaml, too." for stack in stacks]
+    return ["No stack's configuration in this folder names this cluster; mend it by hand."]
+
+
+def _path(inventory: str) -> Path:
+    return Path(inventory) if inventory else state_folder() / "inventory.json"
