@@ -1,17 +1,13 @@
 """Who may reach the machines over SSH: the rule that says so, found and repaired."""
 
 import ipaddress
-import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
 from contracts import ports
-from contracts.errors import TandemError, UsageError
+from contracts.errors import UsageError
 
-ADDRESS_URL = "https://checkip.amazonaws.com"
-ASK_SECONDS = 10.0
 RULE_TAG, RULE = "tandem:rule", "ssh"
-_LONGEST = 64
 
 
 @dataclass(frozen=True)
@@ -25,27 +21,6 @@ class Allowed:
     def changed(self) -> bool:
         """Whether anything had to be changed."""
         return self.before != self.after
-
-
-def own_address(url: str = ADDRESS_URL) -> str:
-    """Return the address under which the world sees this computer.
-
-    Raises
-    ------
-    TandemError
-        If the service that tells it does not answer with an address.
-    """
-    try:
-        # The address is one of this program or of the user's own configuration.
-        with urllib.request.urlopen(url, timeout=ASK_SECONDS) as answer:  # noqa: S310
-            text = answer.read(_LONGEST).decode().strip()
-        return str(ipaddress.ip_address(text))
-    except (OSError, ValueError) as error:
-        raise TandemError(
-            f"The address of this computer could not be learnt from {url}.",
-            cause=str(error),
-            next_step="name it: fab cluster.allow --address 203.0.113.7",
-        ) from error
 
 
 def as_block(address: str) -> str:

@@ -13,7 +13,7 @@ from contracts.errors import InvalidDocument, UsageError
 from contracts.files import write_atomically
 
 _STACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
-_DEFAULT_NAME = "aws"
+_DEFAULT_NAME = "local"  # what Pulumi.yaml says
 
 
 def path_of(stack: str, folder: Path | None = None) -> Path:

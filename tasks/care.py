@@ -12,7 +12,7 @@ from contracts.inventory import Inventory
 from cost import lifetime
 from cost.account import Account, in_our_words
 from cost.audit import audit
-from infra import aws_access, stack_file
+from infra import aws_access, aws_settings, operator_address, stack_file
 from provision import guard
 from provision.bringup import PURPOSE
 from provision.links import Links
@@ -70,7 +70,10 @@ def allow(context: Context, address: str = "", inventory: str = "") -> Answer:
             cause=f"Their provider is {machines.provider!r}.",
             next_step="open SSH to this computer where those machines are kept",
         )
-    block = aws_access.as_block(address or aws_access.own_address())
+    url = str(aws_settings.DEFAULTS["address-url"])
+    for stack in stack_file.of_cluster(machines.cluster_id):
+        url = stack_file.read(stack).get("tandem:address-url", url)
+    block = aws_access.as_block(address or operator_address.find(url))
     client = Account(machines.region).client("ec2")
     with in_our_words("change who may reach SSH"):
         found = aws_access.allow(client, machines.security_group_id, block)

@@ -18,7 +18,7 @@ from cost.account import Account
 from cost.estimate import Estimate, Shape, estimate, hours_within
 from cost.prices import Prices
 from cost.remove import remove
-from infra import stack_file
+from infra import aws_settings, stack_file
 from tasks.progress import Progress
 from tasks.verb import Answer, listed, verb, whole_number
 
@@ -187,15 +187,15 @@ def _shape(
     hours: str,
     price: str,
 ) -> Shape:
-    count = whole_number(nodes or known.get("tandem:nodes", "3"), "--nodes")
-    head = head_type or type or known.get("tandem:head-type", "t3.medium")
-    others = [type] if type else listed(known.get("tandem:worker-types", "")) or [head]
+    count = whole_number(nodes or _setting(known, "nodes"), "--nodes")
+    head = head_type or type or _setting(known, "head-type")
+    others = [type] if type else listed(_setting(known, "worker-types"))
     if len(others) not in (1, count - 1):
         raise UsageError(
             f"There are {len(others)} worker types for {count - 1} workers.",
             next_step="--type T gives every machine the same",
         )
-    market = workers or known.get("tandem:workers", "on-demand")
+    market = workers or _setting(known, "workers")
     if market not in ("on-demand", "spot"):
         raise UsageError(
             f"--workers must be on-demand or spot, not {market!r}.",
@@ -205,10 +205,15 @@ def _shape(
         head_type=head,
         worker_types=tuple(others * (count - 1) if len(others) == 1 else others),
         workers=market,
-        disk_gib=_amount(disk or known.get("tandem:disk-gib", "30"), "--disk"),
-        hours=_amount(hours or known.get("tandem:ttl-hours", "1"), "--hours"),
+        disk_gib=_amount(disk or _setting(known, "disk-gib"), "--disk"),
+        hours=_amount(hours or _setting(known, "ttl-hours"), "--hours"),
         machine_price=_amount(price, "--price") if price else None,
     )
+
+
+def _setting(known: dict[str, str], name: str) -> str:
+    """Return a value of the stack, or the one that it has where it sets none."""
+    return known.get(f"tandem:{name}", str(aws_settings.DEFAULTS[name]))
 
 
 def _amount(text: str, option: str) -> float:
