@@ -6,6 +6,7 @@ A node keeps both limits by itself, through a small program that needs no creden
 
 import base64
 import datetime
+import gzip
 import io
 import json
 import zipfile
@@ -16,7 +17,16 @@ from typing import Any
 WATCHDOG = "/opt/tandem/watchdog.pyz"
 LIMITS = "/etc/tandem/limits.json"
 
-_MODULES = ("__init__", "records", "machine_use", "machine_end", "watchdog_service", "watchdog")
+_MODULES = (
+    "__init__",
+    "machine_end",
+    "machine_use",
+    "program",
+    "records",
+    "store",
+    "watchdog",
+    "watchdog_service",
+)
 _START = "import sys\nfrom provision.node import watchdog\nwatchdog.main(sys.argv[1:])\n"
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
@@ -54,9 +64,10 @@ def pack(root: Path) -> bytes:
         path = f"provision/node/{name}.py"
         files[path] = (root / path).read_text(encoding="utf-8")
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    # Not compressed here: all of it together becomes smaller in `boot_script`.
+    with zipfile.ZipFile(packed, "w") as archive:
         for name, text in files.items():
-            archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), text, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), text)
     return packed.getvalue()
 
 
@@ -74,7 +85,8 @@ def boot_script(watchdog: bytes, limits: Limits) -> str:
             "umask 077",
             "mkdir -p /opt/tandem /etc/tandem",
             "chmod 755 /opt/tandem",
-            f"echo {_text(watchdog)} | base64 -d > {WATCHDOG}.part",
+            f"echo {_text(gzip.compress(watchdog, mtime=0))} | base64 -d | gzip -d "
+            f"> {WATCHDOG}.part",
             f"chmod 755 {WATCHDOG}.part",
             f"mv {WATCHDOG}.part {WATCHDOG}",
             f"test -e {LIMITS} || {{ echo {_text(document)} | base64 -d > {LIMITS}.part && "

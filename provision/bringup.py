@@ -40,6 +40,7 @@ STEPS: tuple[Callable[[Context], None], ...] = (
     steps.check,
     steps.environment,
     steps.limit,
+    steps.bucket,
     steps.decide,
     steps.make_ready,
     steps.start,

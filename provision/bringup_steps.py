@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from contracts.errors import PartialError
 from contracts.progress import Event, step
-from provision import guard, identity, node_requests, plan, preflight, python_env
+from provision import guard, identity, node_requests, plan, preflight, python_env, store
 from provision.bringup_context import Context
 from provision.environment_plan import environment_plan, table
 from provision.facts import Facts, parse
@@ -112,9 +112,29 @@ def limit(context: Context) -> None:
     inventory = context.request.inventory
     if guard.limits_of(inventory) is None:
         return
-    outcomes = guard.apply(context.links, inventory, context.reached, context.tell)
+    last = {}
+    if inventory.bucket is not None:
+        last = {
+            name: store.last_work(
+                inventory,
+                name,
+                context.facts[name].home.removesuffix("/.tandem"),
+                f"{context.plans[name].path}/bin/python",
+            )
+            for name in context.names
+        }
+    outcomes = guard.apply(context.links, inventory, context.reached, context.tell, last)
     started = outcomes.values()
     context.changed += [f"{name}: watchdog started" for name, new in started.items() if new]
+
+
+def bucket(context: Context) -> None:
+    """See that every member reaches the cluster's bucket, where the inventory names one."""
+    inventory = context.request.inventory
+    if inventory.bucket is None:
+        return
+    pythons = {name: f"{context.plans[name].path}/bin/python" for name in context.names}
+    store.check(context.links, inventory, pythons, context.tell).values()
 
 
 def decide(context: Context) -> None:

@@ -30,10 +30,15 @@ def limits_of(inventory: Inventory) -> limits.Limits | None:
 
 
 def apply(
-    links: Links, inventory: Inventory, names: Sequence[str], tell: Tell = tell_nobody
+    links: Links,
+    inventory: Inventory,
+    names: Sequence[str],
+    tell: Tell = tell_nobody,
+    last_work: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Outcomes[bool]:
     """Give machines the limits of their inventory, all at once; every one is tried.
 
+    `last_work` is what each does before it ends; without it, what it was told before stays.
     The value of each is whether the watchdog had to be started.
     """
     wanted = limits_of(inventory) or limits.Limits()
@@ -41,7 +46,10 @@ def apply(
 
     def give(name: str) -> bool:
         with step(tell, name, "limits"):
-            return set_limits(links[name], program, wanted.document())
+            document = wanted.document()
+            if name in (last_work or {}):
+                document["before"] = dict((last_work or {})[name])
+            return set_limits(links[name], program, document)
 
     return on_each("setting limits", list(names), give, seconds=2 * GUARD_SECONDS)
 

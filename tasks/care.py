@@ -13,12 +13,13 @@ from cost import lifetime
 from cost.account import Account, in_our_words
 from cost.audit import audit
 from infra import aws_access, aws_settings, operator_address, stack_file
-from provision import guard
+from provision import guard, store
 from provision.bringup import PURPOSE
 from provision.links import Links
 from tasks.progress import Progress
 from tasks.verb import Answer, verb
 
+LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
 INVENTORY = "a file with your own machines, in place of the state folder's"
 
 
@@ -89,6 +90,53 @@ def allow(context: Context, address: str = "", inventory: str = "") -> Answer:
     before = ", ".join(found.before) or "nobody"
     words = [f"{block} may reach SSH; before: {before}.", *_stack_words(stacks)]
     return Answer(document, "\n".join(words))
+
+
+@verb(
+    help={
+        "results": "a folder of results that is kept with them, such as results/forest",
+        "inventory": INVENTORY,
+    }
+)
+def save(context: Context, results: str = "", inventory: str = "") -> Answer:
+    """Keep logs and runs of every node in the cluster's bucket, before the machines go.
+
+    `fab sweep.run` does so at its end by itself; a machine that ends itself does so last.
+    """
+    machines = inventories.load(_path(inventory))
+    folder = Path(results) if results else None
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}.", next_step="--results results/forest")
+    keys = keep(machines, folder)
+    words = [f"s3://{machines.bucket}/{key}" for key in keys]
+    return Answer({"bucket": machines.bucket, "keys": keys}, "\n".join(words))
+
+
+def keep(machines: Inventory, folder: Path | None) -> list[str]:
+    """Put what the nodes wrote, and a folder of results, into the bucket; return the keys.
+
+    Every node is tried; one error carries all outcomes.
+    """
+    tell = Progress()
+    with Links(machines) as links:
+        pythons = store.pythons(links, machines, LOCK, tell)
+        outcomes = store.save(links, machines, pythons, folder, tell)
+    return [one["key"] for done in outcomes.values().values() for one in done]
+
+
+def kept_words(machines: Inventory, folder: Path) -> str:
+    """Keep what there is where there is a bucket, and say how that went; nothing is raised.
+
+    What is measured stays measured, whether or not a copy of it lies elsewhere, too.
+    """
+    if machines.bucket is None:
+        return ""
+    try:
+        keys = keep(machines, folder)
+    except TandemError as error:
+        words = str(error).replace("\n", "\n  ")
+        return f"\nNot kept in the bucket: {words}\n  then: fab cluster.save --results {folder}"
+    return f"\nKept in s3://{machines.bucket}, {len(keys)} objects"
 
 
 def give(wanted: Inventory, path: Path) -> list[str]:

@@ -287,5 +287,7 @@ def _wait(limit: float | None) -> None:
             time.sleep(0.2)
 
 
-collection = Collection("cluster", start, status, logs, ssh, stop, care.allow, care.extend)
+collection = Collection(
+    "cluster", start, status, logs, ssh, stop, care.allow, care.extend, care.save
+)
 collection.add_task(dashboard_, name="dashboard")

@@ -1,6 +1,7 @@
 """`fab sweep.*`: measure a workload over engines and node counts, resumably."""
 
 import contextlib
+import dataclasses
 import datetime
 import os
 import platform
@@ -22,6 +23,7 @@ from contracts.progress import Event
 from infra import node_image
 from provision.plan import chosen
 from tasks import sweep_answer
+from tasks.care import kept_words
 from tasks.progress import Progress
 from tasks.sweep_machines import Machines
 from tasks.verb import Answer, listed, verb, whole_number
@@ -182,9 +184,11 @@ def _run(sweep: _Sweep, fresh: bool) -> Answer:
         history = read_history(reading.records)
         check_machines(history, sweep.plan, sweep.name)
         _measure(sweep, journal, history, tell)
-    return sweep_answer.outcome(
+        kept = kept_words(sweep.inventory, sweep.folder)
+    answer = sweep_answer.outcome(
         sweep.name, sweep.request, sweep.journal, history, again=_command()
     )
+    return dataclasses.replace(answer, text=answer.text + kept)
 
 
 def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) -> None:

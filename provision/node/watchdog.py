@@ -9,6 +9,7 @@ in the cloud means that the machine is gone. Two limits stand in `/etc/tandem/li
     python3 watchdog.pyz install     start it, or the newer of two; again: nothing to do
     python3 watchdog.pyz set         take over the limits on standard input, then install
     python3 watchdog.pyz watch       what `install` starts
+    python3 watchdog.pyz save ...    what `watch` has done last, where there is a bucket
 """
 
 from __future__ import annotations
@@ -107,8 +108,15 @@ def main(arguments: list[str]) -> None:
     """Do what the one argument says."""
     os.umask(0o077)
     files, program = Files(), os.path.abspath(sys.argv[0])
+    if arguments[:1] == ["save"]:
+        from provision.node import store  # with the environment's Python, which has boto3
+
+        print(store.save(*arguments[1:]))
+        return
     if arguments == ["set"]:
-        watchdog_service.write(files.limits, sys.stdin.read(), 0o600)
+        wanted = json.load(sys.stdin)
+        wanted.setdefault("before", (read_limits(files.limits) or {}).get("before"))
+        watchdog_service.write(files.limits, json.dumps(wanted), 0o600)
     if arguments in (["set"], ["install"]):
         print(watchdog_service.install(program))
     elif watchdog_service.hold(program) is not None:

@@ -1,0 +1,110 @@
+"""The cluster's bucket, seen from a node through the role of its machine.
+
+Runs with the environment's Python, which has boto3; nothing here holds a key of an account.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import secrets
+import tarfile
+import tempfile
+from typing import Any
+
+from provision.node.program import Channel, Failure
+
+# Relative to Tandem's folder. Never the credentials, which lie beside them.
+KEPT = ("logs", "runs", "ray/session_*/logs")
+SETTINGS = "store.json"
+CONNECT_SECONDS = 5
+SILENCE_SECONDS = 20
+ATTEMPTS = 3
+
+
+def main(request: dict[str, Any], channel: Channel) -> Any:
+    """Do what `ask` says: `check` the bucket, `save` what was written here, or `put` a file.
+
+    `request` names the `bucket`, its `region`, the `prefix` of the keys and this `node`.
+    """
+    home = os.path.join(os.path.expanduser("~"), ".tandem")
+    work = {"check": _check, "save": _save, "put": _put}[request["ask"]]
+    try:
+        return work(home, request)
+    except Failure:
+        raise
+    except Exception as error:
+        raise Failure(
+            f"the bucket {request['bucket']} cannot be used from this machine.",
+            cause=f"{type(error).__name__}: {error}",
+            next_step="see that the machine's role may read and write that bucket and that its "
+            "network reaches S3; pulumi up repairs both where they are the stack's",
+        ) from error
+
+
+def save(bucket: str, region: str, prefix: str, node: str) -> str:
+    """Save what was written on this node; what the machine does last, by its own decision."""
+    home = os.path.join(os.path.expanduser("~"), ".tandem")
+    request = {"bucket": bucket, "region": region, "prefix": prefix, "node": node}
+    return str(_save(home, request)["key"])
+
+
+def _client(region: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=SILENCE_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+    )
+    return boto3.client("s3", region_name=region, config=config)
+
+
+def _check(home: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Write an object, read it back, and note for the work where the bucket is."""
+    client, sent = _client(request["region"]), secrets.token_hex(16)
+    key = f"{request['prefix']}/reached/{request['node']}"
+    client.put_object(Bucket=request["bucket"], Key=key, Body=sent.encode())
+    got = client.get_object(Bucket=request["bucket"], Key=key)["Body"].read()
+    if got.decode(errors="replace") != sent:
+        raise Failure(f"the bucket {request['bucket']} gave back something else than was sent.")
+    settings = {name: request[name] for name in ("bucket", "region", "prefix")}
+    path = os.path.join(home, SETTINGS)
+    temporary = f"{path}.{os.getpid()}.part"
+    with open(temporary, "w") as stream:
+        json.dump(settings, stream)
+    os.replace(temporary, path)
+    return {"key": key}
+
+
+def _save(home: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Pack logs and runs into one object, named after the node."""
+    key = f"{request['prefix']}/nodes/{request['node']}.tar.gz"
+    with tempfile.TemporaryFile() as stream:
+        with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+            for pattern in KEPT:
+                for path in sorted(glob.glob(os.path.join(home, pattern))):
+                    archive.add(path, os.path.relpath(path, home), filter=_plain)
+        size = stream.tell()
+        stream.seek(0)
+        _client(request["region"]).upload_fileobj(stream, request["bucket"], key)
+    return {"key": key, "bytes": size}
+
+
+def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Leave out sockets and links, which mean nothing elsewhere."""
+    return entry if entry.isfile() or entry.isdir() else None
+
+
+def _put(home: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Send a file that the operator brought here, and forget it here."""
+    path = os.path.join(home, "outbox", request["file"])
+    key = f"{request['prefix']}/{request['file']}"
+    try:
+        with open(path, "rb") as stream:
+            _client(request["region"]).upload_fileobj(stream, request["bucket"], key)
+        return {"key": key, "bytes": os.path.getsize(path)}
+    finally:
+        os.unlink(path)
