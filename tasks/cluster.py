@@ -17,7 +17,7 @@ from contracts.endpoint import ENGINES, Endpoint
 from contracts.errors import TandemError, UsageError
 from contracts.files import state_folder
 from contracts.inventory import Inventory
-from provision import bringup, dashboard, ssh_config
+from provision import bringup, dashboard, first_contact, ssh_config
 from provision import logs as node_logs
 from provision import status as node_status
 from provision.links import Links
@@ -68,11 +68,12 @@ def start(
         steps = [one.__name__.replace("_", " ") for one in bringup.STEPS]
         words = f"Would run {engine} on {', '.join(members)}, by: {', '.join(steps)}."
         return Answer({"engine": engine, "nodes": members, "steps": steps}, words)
+    path = _inventory_path(inventory)
     if budget:
-        path = Path(inventory) if inventory else state_folder() / "inventory.json"
         machines = care.budgeted(machines, budget, path)
-    request = bringup.Request(machines, count, engine, state_folder(), LOCK)
     waterfall = Waterfall(Progress())
+    machines = first_contact.meet(machines, path, waterfall)
+    request = bringup.Request(machines, count, engine, state_folder(), LOCK)
     started = bringup.start(request, waterfall)
     ssh_config.write(machines, state_folder())
     return _started(started, waterfall)
@@ -206,7 +207,11 @@ def stop(context: Context, inventory: str = "") -> Answer:
 
 
 def _inventory(path: str) -> Inventory:
-    return inventories.load(Path(path) if path else state_folder() / "inventory.json")
+    return inventories.load(_inventory_path(path))
+
+
+def _inventory_path(path: str) -> Path:
+    return Path(path) if path else state_folder() / "inventory.json"
 
 
 def _node(machines: Inventory, name: str) -> str:

@@ -21,6 +21,7 @@ from contracts.files import single_writer, state_folder
 from contracts.inventory import Inventory
 from contracts.progress import Event
 from infra import node_image
+from provision import first_contact
 from provision.plan import chosen
 from tasks import sweep_answer
 from tasks.care import kept_words
@@ -117,11 +118,12 @@ def run(
     counts = _node_counts(nodes)
     name = name or workload
     folder = result_folders.sweep_folder(Path(results), name)
-    machines = inventories.load(
-        Path(inventory) if inventory else state_folder() / "inventory.json"
-    )
+    path = Path(inventory) if inventory else state_folder() / "inventory.json"
+    machines = inventories.load(path)
     if counts:
         chosen(machines, max(counts))
+    if not dry_run:
+        machines = first_contact.meet(machines, path, Progress())
     counts = counts or tuple(range(1, len(machines.nodes) + 1))
     request = SweepRequest(subject, wanted, counts, count)
     check_size(request)
