@@ -19,14 +19,13 @@ class LifetimeProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Say whether the limit changed, or has passed."""
-        changed = float(_olds["ttl_hours"]) != float(_news["ttl_hours"])
-        return DiffResult(changes=changed or _passed(_olds))
+        wanted = _lifetime_after(_olds, float(_news["ttl_hours"]))
+        return DiffResult(changes=any(_olds[key] != value for key, value in wanted.items()))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Count the new limit from the beginning; machines made after the end begin again."""
-        begin = datetime.datetime.fromisoformat(_olds["created_at"])
-        outputs = lifetime(_now() if _passed(_olds) else begin, float(_news["ttl_hours"]))
-        return UpdateResult({**_news, **outputs})
+        wanted = _lifetime_after(_olds, float(_news["ttl_hours"]))
+        return UpdateResult({**_news, **wanted})
 
 
 class Lifetime(Resource, name="Lifetime"):
@@ -53,5 +52,8 @@ def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def _passed(properties: dict[str, Any]) -> bool:
-    return datetime.datetime.fromisoformat(properties["expires_at"]) <= _now()
+def _lifetime_after(before: dict[str, Any], hours: float) -> dict[str, str]:
+    """Return the lifetime that goes on from `before`, or begins now if it would be over."""
+    begin = datetime.datetime.fromisoformat(before["created_at"])
+    over = begin + datetime.timedelta(hours=hours) <= _now()
+    return lifetime(_now() if over else begin, hours)

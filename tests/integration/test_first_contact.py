@@ -177,7 +177,7 @@ def test_a_contact_that_ended_while_the_key_was_moved_is_finished(machine, shows
     inventories.dump(machine.showing(pinned), machine.path)
     machine.meet()
     assert machine.node.temporary_host_key is None
-    assert (machine.node.host_key == pinned) is shows_it
+    assert machine.node.host_key != machine.temporary
     connect(machine.inventory, "node-1").close()
 
 
