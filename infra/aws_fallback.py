@@ -6,6 +6,7 @@ at run time, so this resource makes its own calls.
 
 import base64
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,6 +43,7 @@ _REPLACING = (
     "disk_gib",
 )
 _POLL = {"Delay": 3, "MaxAttempts": 100}
+_PROFILE_SECONDS = 60.0
 
 
 class SpotOrOnDemandProvider(ResourceProvider):
@@ -184,7 +186,7 @@ class _NoCapacity(Exception):
 
 
 def _run(ec2: Any, request: dict[str, Any]) -> dict[str, Any]:
-    made = ec2.run_instances(**request)["Instances"][0]["InstanceId"]
+    made = _ask(ec2, request)
     try:
         ec2.get_waiter("instance_running").wait(InstanceIds=[made], WaiterConfig=_POLL)
         found = _describe(ec2, made)
@@ -198,6 +200,19 @@ def _run(ec2: Any, request: dict[str, Any]) -> dict[str, Any]:
     if found is None:
         raise _NoCapacity(f"{made} ended at once")
     return found
+
+
+def _ask(ec2: Any, request: dict[str, Any]) -> str:
+    """Ask for a machine until EC2 knows the instance profile, which was made just before."""
+    give_up = time.monotonic() + _PROFILE_SECONDS
+    while True:
+        try:
+            return str(ec2.run_instances(**request)["Instances"][0]["InstanceId"])
+        except ClientError as error:
+            unknown = "Invalid IAM Instance Profile" in str(error)
+            if not unknown or time.monotonic() > give_up:
+                raise
+            time.sleep(_POLL["Delay"])
 
 
 def _adopt(ec2: Any, props: dict[str, Any]) -> dict[str, Any] | None:

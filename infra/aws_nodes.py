@@ -90,12 +90,6 @@ def _declare_node(
     text: pulumi.Output[str] = pair.apply(
         lambda keys: cloud_init.user_data(*keys, limits=limits)
     )
-    # What is true of the first boot only must not end a machine later. A newer Ubuntu is no
-    # reason either, unless the configuration names an image.
-    kept = ["userDataBase64"] if settings.image else ["userDataBase64", "ami"]
-    options = frame.options(
-        depends_on=ground.first, ignore_changes=kept, custom_timeouts=_MINUTES
-    )
     wanted: dict[str, Any] = {
         "ami": image,
         "instance_type": machine.type_name,
@@ -109,9 +103,16 @@ def _declare_node(
     market: pulumi.Input[str] = machine.market
     made: Any
     if machine.market == "spot" and settings.spot_fallback:
+        options = frame.options(depends_on=ground.first, custom_timeouts=_MINUTES)
         made = SpotOrOnDemand(machine.name, settings, wanted, options)
         market = made.market
     else:
+        # What is true of the first boot only must not end a machine later. A newer Ubuntu is
+        # no reason either, unless the configuration names an image.
+        kept = ["userDataBase64"] if settings.image else ["userDataBase64", "ami"]
+        options = frame.options(
+            depends_on=ground.first, custom_timeouts=_MINUTES, ignore_changes=kept
+        )
         made = _instance(frame, machine, wanted, options)
     return AwsNode(
         machine, kind, host_key.public, made.id, made.private_ip, made.public_ip, market

@@ -13,6 +13,7 @@ ALLOWED = {
     "infra": {"contracts", "infra"},
     "provision": {"contracts", "provision"},
     "workloads": {"contracts", "workloads"},
+    "policy": {"contracts", "policy"},
     "tasks": {"contracts", "tasks", *STAGES},
 }
 SHADOWED = {"ray", "dask", "openstack", "docker", "fabric", "pulumi", "distributed"}

@@ -1,0 +1,1 @@
+"""What no cluster in a cloud may be: rules of Pulumi's CrossGuard."""
