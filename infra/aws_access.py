@@ -1,6 +1,7 @@
 """Who may reach the machines over SSH: the rule that says so, found and repaired."""
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,20 @@ def as_block(address: str) -> str:
             next_step="fab cluster.allow --address with your own address",
         )
     return str(block)
+
+
+def covers(blocks: Iterable[str], block: str) -> bool:
+    """Say whether a block of addresses lies within one of others."""
+    own = ipaddress.ip_network(block)
+    return any(
+        own.version == other.version and own.subnet_of(other)  # type: ignore[arg-type]
+        for other in map(ipaddress.ip_network, blocks)
+    )
+
+
+def blocks(ec2: Any, group: str) -> tuple[str, ...]:
+    """Return the blocks of addresses that may reach SSH on the machines of a group."""
+    return tuple(sorted(_block(rule) for rule in _rules(ec2, group)))
 
 
 def allow(ec2: Any, group: str, block: str) -> Allowed:

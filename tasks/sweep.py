@@ -186,11 +186,11 @@ def _run(sweep: _Sweep, fresh: bool) -> Answer:
         history = read_history(reading.records)
         check_machines(history, sweep.plan, sweep.name)
         _measure(sweep, journal, history, tell)
-        kept = kept_words(sweep.inventory, sweep.folder)
+        saved = kept_words(sweep.inventory, sweep.folder)
     answer = sweep_answer.outcome(
         sweep.name, sweep.request, sweep.journal, history, again=_command()
     )
-    return dataclasses.replace(answer, text=answer.text + kept)
+    return dataclasses.replace(answer, text=answer.text + saved)
 
 
 def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) -> None:
