@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from contracts import aws_catalogue
-from infra.aws_nodes import CANONICAL, UBUNTU
+from infra import ubuntu
 from infra.aws_settings import AwsSettings
 from infra.findings import Finding
 
@@ -18,7 +18,6 @@ Clients = Callable[[str], Any]
 _STANDARD = {"on-demand": "L-1216C47A", "spot": "L-34B43A08"}
 _GRAPHICS = {"on-demand": "L-DB2E81BA", "spot": "L-3819A6DF"}
 _STANDARD_FAMILIES = "acdhimrtz"
-_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 _RUNNING = {"Name": "instance-state-name", "Values": ["pending", "running"]}
 
 
@@ -101,9 +100,9 @@ def image(clients: Clients, settings: AwsSettings) -> Iterator[Finding]:
         )["Images"]
         words, fix = settings.image, "pulumi config rm image, or fab image.bake"
     else:
-        name = UBUNTU.format(_NAMES[architecture])
+        name = ubuntu.NAME.format(ubuntu.ARCHITECTURES[architecture])
         found = clients("ec2").describe_images(
-            Owners=[CANONICAL], Filters=[{"Name": "name", "Values": [name]}]
+            Owners=[ubuntu.MAKER], Filters=[{"Name": "name", "Values": [name]}]
         )["Images"]
         words, fix = f"Ubuntu ({name})", "pulumi config set image ami-..."
     if not found:

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 from contracts import aws_prices
 from contracts.aws_catalogue import InstanceType
 from contracts.limits import Limits
-from infra import cloud_init
+from infra import cloud_init, ubuntu
 from infra.aws_fallback import SpotOrOnDemand
 from infra.aws_frame import Frame
 from infra.aws_identity import AwsIdentity
@@ -19,9 +19,6 @@ from infra.aws_settings import AwsMachine
 from infra.aws_storage import AwsStorage
 from infra.host_key import HostKey
 
-CANONICAL = "099720109477"
-UBUNTU = "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-{}-server-*"
-_DEBIAN_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 _EC2_NAMES = {"x86_64": "x86_64", "aarch64": "arm64"}
 # Long enough for AWS to say why not, and short enough for a person to wait.
 _MINUTES = pulumi.CustomTimeouts(create="10m", delete="10m")
@@ -177,9 +174,12 @@ def _ask_for_kind(frame: Frame, name: str) -> InstanceType:
 def _newest_ubuntu(frame: Frame, architecture: str) -> str:
     found = aws.ec2.get_ami(
         most_recent=True,
-        owners=[CANONICAL],
+        owners=[ubuntu.MAKER],
         filters=[
-            {"name": "name", "values": [UBUNTU.format(_DEBIAN_NAMES[architecture])]},
+            {
+                "name": "name",
+                "values": [ubuntu.NAME.format(ubuntu.ARCHITECTURES[architecture])],
+            },
             {"name": "architecture", "values": [_EC2_NAMES[architecture]]},
             {"name": "state", "values": ["available"]},
         ],

@@ -1,0 +1,108 @@
+"""`fab image.*`: an image of a machine that has the environment, and so starts faster."""
+
+import dataclasses
+import datetime
+import shutil
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from contracts import inventory as inventories
+from contracts.errors import UsageError
+from contracts.files import single_writer, state_folder
+from contracts.inventory import Inventory, Node
+from contracts.progress import Tell
+from cost.account import Account, in_our_words
+from infra import aws_image, node_image
+from provision import bake as baking
+from provision import first_contact
+from tasks.progress import Progress
+from tasks.verb import Answer, verb
+
+LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
+
+
+@verb(
+    help={
+        "inventory": "a file in place of the state folder's inventory",
+        "again": "make another, even if there is one with this environment",
+    }
+)
+def bake(context: Context, inventory: str = "", again: bool = False) -> Answer:
+    """Make an image with the locked environment, from a builder like the cluster's head.
+
+    The builder is made, brought to the environment, freed of every key and trace, imaged and
+    ended. The image stays, and costs what its snapshot takes, until it is deregistered.
+    """
+    state, tell = state_folder(), Progress()
+    machines = inventories.load(Path(inventory) if inventory else state / "inventory.json")
+    if machines.provider != "aws":
+        raise UsageError(
+            f"Images are made on AWS, and {machines.cluster_id!r} is {machines.provider!r}.",
+            next_step="fab setup.run makes the image of local machines",
+        )
+    ec2 = Account(machines.region).client("ec2")
+    fingerprint = node_image.lock_fingerprint(LOCK)
+    with in_our_words("look for images"):
+        found = None if again else aws_image.existing(ec2, fingerprint)
+    if found:
+        return _answer(found, fingerprint, made=False)
+    with single_writer(state / "bake.lock", purpose="Making an image"):
+        return _answer(_bake(ec2, machines, fingerprint, state, tell), fingerprint, made=True)
+
+
+def _bake(ec2: Any, machines: Inventory, fingerprint: str, state: Path, tell: Tell) -> str:
+    folder = state / "bake"
+    shutil.rmtree(folder, ignore_errors=True)
+    with in_our_words("make a builder"):
+        builder = aws_image.make_builder(ec2, machines.head.instance_id, None, tell)
+    try:
+        alone, path = _alone(machines, builder), folder / "inventory.json"
+        inventories.dump(alone, path)
+        alone = first_contact.meet(alone, path, tell)
+        baking.bake(alone, LOCK, state, tell)
+        moment = datetime.datetime.now(datetime.UTC)
+        name = f"tandem-{fingerprint}-{moment:%Y%m%d-%H%M%S}"
+        tags = {aws_image.IMAGE_TAG: fingerprint, "Name": name}
+        with in_our_words("take an image"):
+            return aws_image.take(ec2, builder.instance_id, name, tags, tell)
+    finally:
+        with in_our_words("end the builder"):
+            aws_image.end(ec2, builder.instance_id)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alone(machines: Inventory, builder: aws_image.Builder) -> Inventory:
+    """Return an inventory of the builder alone, without limits or bucket of its own."""
+    node: Node = dataclasses.replace(
+        machines.head,
+        name="builder",
+        private_ip=builder.private_ip,
+        public_ip=builder.public_ip,
+        ssh_host=builder.public_ip,
+        host_key=builder.host_key,
+        temporary_host_key=builder.host_key,
+        instance_id=builder.instance_id,
+        jump=None,
+    )
+    return dataclasses.replace(
+        machines,
+        nodes=(node,),
+        bucket=None,
+        expires_at=None,
+        ttl_hours=None,
+        idle_minutes=None,
+        budget=None,
+    )
+
+
+def _answer(image: str, fingerprint: str, *, made: bool) -> Answer:
+    words = f"{'Made' if made else 'There is'} image {image} with environment {fingerprint}."
+    following = f"pulumi config set image {image}, then pulumi up"
+    document = {"image": image, "environment": fingerprint, "made": made}
+    return Answer(document, f"{words}\nNext: {following}")
+
+
+collection = Collection("image", bake)

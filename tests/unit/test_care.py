@@ -1,0 +1,246 @@
+"""More time within a budget, the operator's address, stack files, the bucket, the doctor."""
+
+import datetime
+import tarfile
+
+import boto3
+import pytest
+
+from contracts import inventory as inventories
+from contracts.errors import RefusedError, UsageError
+from cost import lifetime
+from cost.account import Account
+from cost.audit import audit
+from infra import aws_access, aws_checks, aws_image, stack_file
+from infra.aws_settings import parse_aws
+from provision.node import store as node_store
+from provision.node.program import Failure
+from tests.command_line import fab
+from tests.doubles.aws_cluster import CLUSTER, make_bucket, make_cluster, make_network
+from tests.unit.provision_examples import inventory, node
+from workloads.store import Store, open_store
+
+REGION = "eu-north-1"
+BEGIN = datetime.datetime(2026, 11, 21, 9, 0, tzinfo=datetime.UTC)
+
+
+def machines(**changes):
+    """Two machines at 0.10 an hour each, made at nine, with three hours to live."""
+    priced = {"hourly_price": 0.1, "currency": "EUR"}
+    return inventory(
+        **{
+            "nodes": (node(0, **priced), node(1, **priced)),
+            "created_at": BEGIN.isoformat(),
+            "expires_at": (BEGIN + datetime.timedelta(hours=3)).isoformat(),
+            "ttl_hours": 3.0,
+            **changes,
+        }
+    )
+
+
+def after(hours: float) -> datetime.datetime:
+    return BEGIN + datetime.timedelta(hours=hours)
+
+
+def test_more_time_counts_from_now_and_again_changes_nothing():
+    once = lifetime.extended(machines(), 4, None, after(2))
+    assert datetime.datetime.fromisoformat(once.expires_at) == after(6)
+    assert once.ttl_hours == 6.0
+    assert lifetime.extended(once, 4, None, after(2)) == once
+    assert lifetime.extended(machines(), 0.5, None, after(1)) == machines()
+
+
+def test_a_budget_shortens_the_time_and_never_lengthens_it():
+    assert lifetime.within_budget(machines(), 0.4).expires_at == after(2).isoformat()
+    assert lifetime.within_budget(machines(), 4.0).expires_at == machines().expires_at
+
+
+def test_more_time_than_the_budget_pays_for_is_refused_unless_the_budget_is_raised():
+    with pytest.raises(RefusedError, match=r"budget of 0\.8"):
+        lifetime.extended(machines(budget=0.8), 4, None, after(2))
+    raised = lifetime.extended(machines(budget=0.8), 4, 2.0, after(2))
+    assert (raised.budget, raised.expires_at) == (2.0, after(6).isoformat())
+
+
+def test_a_budget_without_prices_and_time_without_a_limit_are_errors():
+    with pytest.raises(UsageError, match="no price for head"):
+        lifetime.within_budget(inventory(2), 5.0)
+    with pytest.raises(UsageError, match="no time limit"):
+        lifetime.extended(inventory(2), 1, None, after(1))
+
+
+def test_on_aws_disks_and_addresses_count_towards_the_budget():
+    there = machines(provider="aws", region=REGION)
+    assert lifetime.hourly(machines()) == pytest.approx(0.2)
+    assert lifetime.hourly(there) > 0.2
+
+
+def test_the_tags_say_the_new_end(aws):
+    make_cluster(REGION)
+    account = Account()
+    found = audit(account, [REGION], CLUSTER).found
+    lifetime.retag(account, found, "2026-11-22T00:00:00+00:00")
+    again = audit(account, [REGION], CLUSTER).found
+    ends = {one.expires_at for one in again if one.region == REGION}
+    assert ends == {"2026-11-22T00:00:00+00:00"}
+
+
+@pytest.fixture
+def group(aws):
+    ec2 = boto3.client("ec2")
+    made = make_network(ec2)["group"]
+    aws_access.allow(ec2, made, "198.51.100.7/32")
+    return ec2, made
+
+
+def ssh_rules(ec2, group):
+    found = ec2.describe_security_group_rules(
+        Filters=[{"Name": "group-id", "Values": [group]}]
+    )["SecurityGroupRules"]
+    return [one for one in found if one.get("FromPort") == 22 and not one["IsEgress"]]
+
+
+def test_a_new_address_changes_the_rule_in_place(group):
+    ec2, name = group
+    before = ssh_rules(ec2, name)[0]["SecurityGroupRuleId"]
+    done = aws_access.allow(ec2, name, "203.0.113.9/32")
+    assert (done.before, done.after) == (("198.51.100.7/32",), ("203.0.113.9/32",))
+    rules = ssh_rules(ec2, name)
+    assert [one["CidrIpv4"] for one in rules] == ["203.0.113.9/32"]
+    assert rules[0]["SecurityGroupRuleId"] == before
+    assert not aws_access.allow(ec2, name, "203.0.113.9/32").changed
+
+
+def test_other_rules_of_the_group_are_left_alone(group):
+    ec2, name = group
+    aws_access.allow(ec2, name, "203.0.113.9/32")
+    found = ec2.describe_security_groups(GroupIds=[name])["SecurityGroups"][0]
+    assert 6379 in {one.get("FromPort") for one in found["IpPermissions"]}
+
+
+def test_a_rule_that_was_removed_by_hand_is_made_again(group):
+    ec2, name = group
+    ids = [one["SecurityGroupRuleId"] for one in ssh_rules(ec2, name)]
+    ec2.revoke_security_group_ingress(GroupId=name, SecurityGroupRuleIds=ids)
+    done = aws_access.allow(ec2, name, "203.0.113.9/32")
+    assert (done.before, aws_access.blocks(ec2, name)) == ((), ("203.0.113.9/32",))
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0/0", "::/0", "here", "10.0.0.0/33"])
+def test_ssh_is_never_opened_to_the_world(text):
+    with pytest.raises(UsageError):
+        aws_access.as_block(text)
+
+
+def test_the_verb_repairs_the_rule(group, tmp_path):
+    ec2, name = group
+    found = machines(cluster_id=CLUSTER, provider="aws", region=REGION, security_group_id=name)
+    inventories.dump(found, tmp_path / "inventory.json")
+    answered = fab("cluster.allow", "--address", "203.0.113.9", state=tmp_path)
+    assert answered.code == 0, answered
+    assert aws_access.blocks(ec2, name) == ("203.0.113.9/32",)
+
+
+def test_a_stack_file_keeps_its_comments_and_changes_one_line(tmp_path):
+    path = tmp_path / "Pulumi.aws.yaml"
+    path.write_text('# mine\nconfig:\n  aws:region: eu-north-1\n  tandem:nodes: "3" # three\n')
+    assert stack_file.write("aws", "tandem:nodes", "4", tmp_path)
+    assert stack_file.write("aws", "tandem:ttl-hours", "6", tmp_path)
+    assert not stack_file.write("aws", "tandem:ttl-hours", "6", tmp_path)
+    text = path.read_text()
+    assert text.startswith("# mine\nconfig:\n")
+    assert stack_file.read("aws", tmp_path) == {
+        "aws:region": "eu-north-1",
+        "tandem:nodes": "4",
+        "tandem:ttl-hours": "6",
+    }
+
+
+def test_the_stacks_of_a_cluster_are_those_on_aws_with_its_name(tmp_path):
+    for name, text in {
+        "one": "config:\n  tandem:provider: aws\n  tandem:name: lab\n",
+        "two": "config:\n  tandem:provider: local\n  tandem:name: lab\n",
+        "three": "config:\n  tandem:provider: aws\n  tandem:name: other\n",
+    }.items():
+        (tmp_path / f"Pulumi.{name}.yaml").write_text(text)
+    assert stack_file.of_cluster("lab", tmp_path) == ["one"]
+
+
+@pytest.fixture
+def bucket(aws, tmp_path, monkeypatch):
+    name, home = make_bucket(REGION), tmp_path / "home"
+    (home / ".tandem/runs/r1").mkdir(parents=True)
+    (home / ".tandem/credentials").mkdir()
+    (home / ".tandem/credentials/ray_token").write_text("secret")
+    (home / ".tandem/runs/r1/results.jsonl").write_text("{}\n")
+    monkeypatch.setenv("HOME", str(home))
+    return {"bucket": name, "region": REGION, "prefix": "lab/1", "node": "head"}, home
+
+
+def test_a_node_writes_to_the_bucket_and_reads_back_and_work_finds_it(bucket):
+    wish, _ = bucket
+    assert node_store.main({"ask": "check", **wish}, None)["key"] == "lab/1/reached/head"
+    store = open_store()
+    assert store == Store(wish["bucket"], REGION, "lab/1")
+    store.write("a/b", b"data")
+    assert (store.read("a/b"), store.keys("a/")) == (b"data", ["a/b"])
+
+
+def test_a_bucket_that_cannot_be_used_is_an_error_with_the_clouds_words(bucket):
+    wish, _ = bucket
+    with pytest.raises(Failure, match="gone cannot be used") as caught:
+        node_store.main({"ask": "check", **wish, "bucket": "gone"}, None)
+    assert "NoSuchBucket" in caught.value.record["cause"]
+
+
+def test_what_is_kept_has_the_runs_and_no_credentials(bucket, tmp_path):
+    wish, _ = bucket
+    key = node_store.save(wish["bucket"], REGION, "lab/1", "head")
+    boto3.client("s3").download_file(wish["bucket"], key, str(tmp_path / "kept.tar.gz"))
+    with tarfile.open(tmp_path / "kept.tar.gz") as archive:
+        names = archive.getnames()
+    assert "runs/r1/results.jsonl" in names
+    assert not [name for name in names if "credentials" in name]
+
+
+def settings_of(tmp_path, **given):
+    return parse_aws(
+        {"name": "lab", "nodes": "3", **given}, region=REGION, state=tmp_path, user="ada"
+    )
+
+
+def test_the_doctor_finds_types_image_and_region(aws, tmp_path):
+    account, settings = Account(REGION), settings_of(tmp_path)
+    for check in (aws_checks.region, aws_checks.offers):
+        assert {one.state for one in check(account.client, settings)} == {"ok"}
+    quotas = list(aws_checks.quotas(account.client, settings))
+    assert [one.state for one in quotas] == ["note"]
+    assert "6 vCPUs" in quotas[0].words
+
+
+def test_an_image_that_is_not_there_is_bad_and_has_a_fix(aws, tmp_path):
+    settings = settings_of(tmp_path, image="ami-0123456789abcdef0")
+    found = list(aws_checks.image(Account(REGION).client, settings))
+    assert [(one.state, bool(one.fix)) for one in found] == [("bad", True)]
+
+
+def test_the_doctor_says_what_is_missing_and_how_to_mend_it(aws, tmp_path):
+    nobody = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    answered = fab("doctor", "--provider", "aws", "--json", state=tmp_path, **nobody)
+    document = answered.document
+    assert (answered.code, document["well"]) == (1, False)
+    bad = {one["what"]: one["fix"] for one in document["findings"] if one["state"] == "bad"}
+    assert "AWS_PROFILE" in bad["credentials"]
+
+
+def test_an_image_with_the_environment_is_found_again(aws):
+    ec2 = boto3.client("ec2")
+    made = make_cluster(REGION)["machines"][0]
+    assert aws_image.existing(ec2, "abc") is None
+    builder = aws_image.make_builder(ec2, made, None, lambda event: None)
+    tags = {aws_image.IMAGE_TAG: "abc"}
+    image = aws_image.take(ec2, builder.instance_id, "tandem-abc", tags, lambda event: None)
+    aws_image.end(ec2, builder.instance_id)
+    assert aws_image.existing(ec2, "abc") == image
+    kinds = {one.id for one in audit(Account(), [REGION], CLUSTER).found}
+    assert builder.instance_id not in kinds
