@@ -172,14 +172,12 @@ def _ask_for_kind(frame: Frame, name: str) -> InstanceType:
 
 
 def _newest_ubuntu(frame: Frame, architecture: str) -> str:
+    name = ubuntu.NAME.format(ubuntu.ARCHITECTURES[architecture])
     found = aws.ec2.get_ami(
         most_recent=True,
         owners=[ubuntu.MAKER],
         filters=[
-            {
-                "name": "name",
-                "values": [ubuntu.NAME.format(ubuntu.ARCHITECTURES[architecture])],
-            },
+            {"name": "name", "values": [name]},
             {"name": "architecture", "values": [_EC2_NAMES[architecture]]},
             {"name": "state", "values": ["available"]},
         ],

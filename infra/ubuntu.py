@@ -1,4 +1,4 @@
-"""The system that machines of AWS start from: Ubuntu's images, by their maker and their name."""
+"""The system that machines of AWS start from: Ubuntu, by its maker and its name."""
 
 MAKER = "099720109477"  # Canonical's account
 NAME = "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-{}-server-*"
