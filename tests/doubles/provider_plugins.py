@@ -5,27 +5,35 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc
-from google.protobuf import struct_pb2
+from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 # What runs the dynamic providers of a Python program; more packages bring their own command.
 DYNAMIC = {"pulumi-python": (sys.executable, "-u", "-m", "pulumi.dynamic")}
+PROVIDER_TYPE = "pulumi:providers:"
 
 
 class ProviderPlugins:
-    """Starts the plugin of a package at its first use, and ends all of them on closing."""
+    """Starts the plugin of a package at its first use, and ends all of them on closing.
+
+    `configuration` are the stack's values with their names, such as `aws:region`: a package's
+    plugin gets those of its own namespace, unless a program sets up its provider itself.
+    """
 
     def __init__(
         self,
         commands: Mapping[str, Sequence[str]],
         folder: Path,
         environment: Mapping[str, str],
+        configuration: Mapping[str, str] | None = None,
     ) -> None:
         self._commands = commands
         self._folder = folder
         self._environment = environment
+        self._configuration = configuration or {}
         self._stubs: dict[str, provider_pb2_grpc.ResourceProviderStub] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
         self._open = contextlib.ExitStack()
@@ -40,14 +48,32 @@ class ProviderPlugins:
         """Return the process ids of the plugins that run."""
         return tuple(process.pid for process in self._processes)
 
-    def of_type(self, token: str) -> provider_pb2_grpc.ResourceProviderStub:
-        """Return the provider of a resource type such as `pulumi-python:dynamic:Machines`."""
+    def of_type(
+        self, token: str, explicit: Mapping[str, Any] | None = None
+    ) -> provider_pb2_grpc.ResourceProviderStub:
+        """Return the provider of a resource type such as `pulumi-python:dynamic:Machines`.
+
+        `explicit` is the provider resource that the program named, as the state holds it.
+        """
         package = token.split(":", 1)[0]
-        if package not in self._stubs:
+        key = explicit["urn"] if explicit else package
+        if key not in self._stubs:
+            arguments = dict(explicit["inputs"]) if explicit else self._of_package(package)
             stub = self._open.enter_context(self._start(self._commands[package]))
-            stub.Configure(provider_pb2.ConfigureRequest(args=struct_pb2.Struct()))
-            self._stubs[package] = stub
-        return self._stubs[package]
+            stub.Configure(
+                provider_pb2.ConfigureRequest(
+                    args=json_format.ParseDict(arguments, struct_pb2.Struct())
+                )
+            )
+            self._stubs[key] = stub
+        return self._stubs[key]
+
+    def _of_package(self, package: str) -> dict[str, str]:
+        return {
+            name.split(":", 1)[1]: value
+            for name, value in self._configuration.items()
+            if name.startswith(f"{package}:")
+        }
 
     @contextlib.contextmanager
     def _start(

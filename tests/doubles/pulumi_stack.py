@@ -16,17 +16,20 @@ from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
 from contracts.files import write_json
 from tests.doubles import program_host
-from tests.doubles.provider_plugins import DYNAMIC, ProviderPlugins
-from tests.doubles.resource_monitor import Checkpoint, Outcome, ResourceMonitor, Steps
+from tests.doubles.provider_plugins import DYNAMIC, PROVIDER_TYPE, ProviderPlugins
+from tests.doubles.resource_monitor import ResourceMonitor
+from tests.doubles.stack_steps import Checkpoint, Outcome, Steps
 
 PROGRAM_SECONDS = 600
+# What the program itself says to a second one; a test of either driver looks for it.
+LOCKED = "the stack is currently locked by 1 lock(s)"
 
 
 class PulumiStack:
-    """A stack whose state is one JSON file.
+    """A stack whose state is one JSON file, with a lock beside it that outlives a kill.
 
-    `settings` override the stack's configuration, without the project's name before the
-    colon. `providers` are the commands of plugins by package, beside dynamic providers.
+    `settings` override the stack's configuration: a name without a colon is of the project.
+    `providers` are the commands of plugins by package, beside dynamic providers.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class PulumiStack:
         self.name = name
         self.settings = dict(settings or {})
         self._state_file = state_file
+        self._lock_file = state_file.with_suffix(".lock")
         self._environment = dict(os.environ)
         self._commands = {**DYNAMIC, **(providers or {})}
         self._description = yaml.safe_load((project / "Pulumi.yaml").read_text())
@@ -56,20 +60,50 @@ class PulumiStack:
 
     def up(self) -> Outcome:
         """Run the program and bring every resource to what it declares, without a preview."""
-        return self._run_program(dry_run=False)
+        return self._locked(lambda: self._run_program(dry_run=False))
 
     def refresh(self) -> Outcome:
         """Read every resource again."""
-        with self._steps(dry_run=False) as steps:
-            for record in list(steps.checkpoint.resources.values()):
-                _attempt(steps.refresh, record, steps.outcome)
-        return steps.outcome
+        return self._locked(self._refresh)
 
     def destroy(self) -> Outcome:
         """Delete every resource, the youngest first."""
+        return self._locked(self._destroy)
+
+    def cancel(self) -> None:
+        """Take away the lock that a killed operation left."""
+        self._lock_file.unlink(missing_ok=True)
+
+    def start(self, operation: str) -> subprocess.Popen[bytes]:
+        """Start an operation in a process group of its own, to be killed."""
+        arguments = {
+            "project": str(self.project),
+            "name": self.name,
+            "state_file": str(self._state_file),
+            "settings": self.settings,
+            "providers": {name: list(words) for name, words in self._commands.items()},
+            "operation": operation,
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.doubles.pulumi_stack", json.dumps(arguments)],
+            cwd=Path(__file__).parents[2],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _refresh(self) -> Outcome:
         with self._steps(dry_run=False) as steps:
-            for record in reversed(list(steps.checkpoint.resources.values())):
-                _attempt(steps.delete, record, steps.outcome)
+            for record in list(steps.checkpoint.resources.values()):
+                if not record["type"].startswith(PROVIDER_TYPE):
+                    _attempt(steps.refresh, record, steps.outcome)
+        return steps.outcome
+
+    def _destroy(self) -> Outcome:
+        with self._steps(dry_run=False) as steps:
+            self._remove(steps, list(steps.checkpoint.resources.values()))
         return steps.outcome
 
     def checkpoint(self) -> Checkpoint:
@@ -87,17 +121,20 @@ class PulumiStack:
             If a value has another type than the project declares, as the engine complains.
         """
         project = self._description["name"]
-        declared = self._description.get("config", {})
-        values = {key: one["default"] for key, one in declared.items() if "default" in one}
+        declared = _full_names(self._description.get("config", {}), project)
+        values = {
+            key: one["default"]
+            for key, one in declared.items()
+            if isinstance(one, dict) and "default" in one
+        }
         path = self.project / f"Pulumi.{self.name}.yaml"
         if path.exists():
-            stack = (yaml.safe_load(path.read_text()) or {}).get("config", {})
-            values.update({key.split(":", 1)[1]: value for key, value in stack.items()})
-        values.update(self.settings)
+            values.update((yaml.safe_load(path.read_text()) or {}).get("config") or {})
+        values.update(_full_names(self.settings, project))
         for key, value in values.items():
             if declared.get(key, {}).get("type") == "integer":
                 int(str(value))
-        return {f"{project}:{key}": str(value) for key, value in values.items()}
+        return {key: _as_text(value) for key, value in values.items()}
 
     def _run_program(self, *, dry_run: bool) -> Outcome:
         with self._steps(dry_run=dry_run) as steps:
@@ -118,13 +155,23 @@ class PulumiStack:
             if done.returncode:
                 steps.outcome.diagnostics.append(done.stderr)
             else:
-                self._remove_surplus(steps, monitor.registered)
+                surplus = [
+                    record
+                    for urn, record in steps.checkpoint.resources.items()
+                    if urn not in monitor.registered
+                ]
+                self._remove(steps, surplus)
         return steps.outcome
 
-    def _remove_surplus(self, steps: Steps, registered: Sequence[str]) -> None:
-        for urn, record in reversed(list(steps.checkpoint.resources.items())):
-            if urn not in registered:
-                _attempt(steps.delete, record, steps.outcome)
+    def _remove(self, steps: Steps, records: Sequence[dict[str, object]]) -> None:
+        providers = [one for one in records if str(one["type"]).startswith(PROVIDER_TYPE)]
+        real = [one for one in records if one not in providers]
+        for record in reversed([*real, *steps.checkpoint.replaced]):
+            _attempt(steps.delete, record, steps.outcome)
+        if steps.outcome.succeeded and not steps.dry_run:
+            for record in providers:
+                del steps.checkpoint.resources[record["urn"]]
+            write_json(self._state_file, dataclasses.asdict(steps.checkpoint))
 
     def _arguments(self, address: str, dry_run: bool) -> str:
         return json.dumps(
@@ -137,6 +184,16 @@ class PulumiStack:
             }
         )
 
+    def _locked(self, operation) -> Outcome:
+        try:
+            self._lock_file.touch(exist_ok=False)
+        except FileExistsError:
+            return Outcome(succeeded=False, diagnostics=[f"error: {LOCKED}; pulumi cancel"])
+        try:
+            return operation()
+        finally:
+            self.cancel()
+
     @contextmanager
     def _steps(self, *, dry_run: bool) -> Iterator[Steps]:
         checkpoint = self.checkpoint()
@@ -144,7 +201,10 @@ class PulumiStack:
         def save() -> None:
             write_json(self._state_file, dataclasses.asdict(checkpoint))
 
-        plugins = ProviderPlugins(self._commands, self.project, self._environment)
+        configuration = self.configuration()
+        plugins = ProviderPlugins(
+            self._commands, self.project, self._environment, configuration
+        )
         with plugins:
             yield Steps(checkpoint, plugins, Outcome(), save, dry_run=dry_run)
 
@@ -169,3 +229,24 @@ def _attempt(step, record: dict[str, object], outcome: Outcome) -> None:
     except grpc.RpcError as error:
         outcome.succeeded = False
         outcome.diagnostics.append(error.details())
+
+
+def _full_names(values: Mapping[str, object], project: str) -> dict[str, object]:
+    return {key if ":" in key else f"{project}:{key}": one for key, one in values.items()}
+
+
+def _as_text(value: object) -> str:
+    """Return a value as programs and plugins get it: what is nested comes as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def main() -> int:
+    """Run one operation as the first argument, a JSON object, describes it."""
+    given = json.loads(sys.argv[1])
+    operation = given.pop("operation")
+    given["project"], given["state_file"] = Path(given["project"]), Path(given["state_file"])
+    return 0 if getattr(PulumiStack(**given), operation)().succeeded else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,13 +6,10 @@ engine: no parallel steps, no secrets in the state, no component plugins, no pol
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from google.protobuf import empty_pb2, json_format, struct_pb2
+from google.protobuf import empty_pb2
 from pulumi.runtime.proto import (
     engine_pb2,
     engine_pb2_grpc,
@@ -21,133 +18,10 @@ from pulumi.runtime.proto import (
     resource_pb2_grpc,
 )
 
-from tests.doubles.provider_plugins import ProviderPlugins
+from tests.doubles.provider_plugins import PROVIDER_TYPE
+from tests.doubles.stack_steps import Steps, to_dict, to_struct
 
 STACK_TYPE = "pulumi:pulumi:Stack"
-
-
-@dataclass
-class Checkpoint:
-    """What the engine remembers of a stack: its resources by URN, and steps under way."""
-
-    resources: dict[str, dict[str, Any]] = field(default_factory=dict)
-    pending: list[dict[str, str]] = field(default_factory=list)
-    outputs: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class Outcome:
-    """What one operation did: (kind, resource name) in order, and what was said."""
-
-    steps: list[tuple[str, str]] = field(default_factory=list)
-    diagnostics: list[str] = field(default_factory=list)
-    succeeded: bool = True
-    outputs: dict[str, Any] = field(default_factory=dict)
-
-    def changes(self) -> list[tuple[str, str]]:
-        """Return the steps that change something."""
-        return [step for step in self.steps if step[0] != "same"]
-
-
-class Steps:
-    """Carries out steps on resources, and has each written down before and after."""
-
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        plugins: ProviderPlugins,
-        outcome: Outcome,
-        save: Callable[[], None],
-        *,
-        dry_run: bool,
-    ) -> None:
-        self.checkpoint = checkpoint
-        self.plugins = plugins
-        self.outcome = outcome
-        self.dry_run = dry_run
-        self._save = save
-
-    def create(self, record: dict[str, Any]) -> None:
-        """Create a resource and record it."""
-        with self._under_way("create", record["urn"]):
-            if not self.dry_run:
-                made = self._provider(record).Create(
-                    provider_pb2.CreateRequest(
-                        urn=record["urn"], properties=to_struct(record["inputs"])
-                    )
-                )
-                record["id"], record["outputs"] = made.id, to_dict(made.properties)
-                self.checkpoint.resources[record["urn"]] = record
-
-    def update(self, record: dict[str, Any], old: dict[str, Any]) -> None:
-        """Update a resource in place and record it."""
-        with self._under_way("update", record["urn"]):
-            if not self.dry_run:
-                made = self._provider(record).Update(
-                    provider_pb2.UpdateRequest(
-                        id=old["id"],
-                        urn=record["urn"],
-                        olds=to_struct(old["outputs"]),
-                        old_inputs=to_struct(old["inputs"]),
-                        news=to_struct(record["inputs"]),
-                    )
-                )
-                record["id"], record["outputs"] = old["id"], to_dict(made.properties)
-                self.checkpoint.resources[record["urn"]] = record
-
-    def delete(self, record: dict[str, Any]) -> None:
-        """Delete a resource and forget it."""
-        with self._under_way("delete", record["urn"]):
-            if not self.dry_run:
-                self._provider(record).Delete(
-                    provider_pb2.DeleteRequest(
-                        id=record["id"],
-                        urn=record["urn"],
-                        properties=to_struct(record["outputs"]),
-                    )
-                )
-                del self.checkpoint.resources[record["urn"]]
-
-    def refresh(self, record: dict[str, Any]) -> None:
-        """Read a resource; record what it is now, or forget it."""
-        found = self._provider(record).Read(
-            provider_pb2.ReadRequest(
-                id=record["id"],
-                urn=record["urn"],
-                properties=to_struct(record["outputs"]),
-                inputs=to_struct(record["inputs"]),
-            )
-        )
-        if not found.id:
-            del self.checkpoint.resources[record["urn"]]
-            self.say("delete", record["urn"])
-        else:
-            inputs = to_dict(found.inputs) if found.HasField("inputs") else record["inputs"]
-            self.say("same" if inputs == record["inputs"] else "update", record["urn"])
-            record.update(inputs=inputs, outputs=to_dict(found.properties))
-        self._save()
-
-    def say(self, kind: str, urn: str) -> None:
-        """Note what was done to a resource."""
-        self.outcome.steps.append((kind, urn.rsplit("::", 1)[-1]))
-
-    def _provider(self, record: dict[str, Any]) -> Any:
-        return self.plugins.of_type(record["type"])
-
-    @contextmanager
-    def _under_way(self, kind: str, urn: str) -> Iterator[None]:
-        self.say(kind, urn)
-        entry = {"kind": kind, "urn": urn}
-        if not self.dry_run:
-            self.checkpoint.pending.append(entry)
-            self._save()
-        try:
-            yield
-        finally:
-            # A step that failed is over, too; only a killed engine leaves one under way.
-            if not self.dry_run:
-                self.checkpoint.pending.remove(entry)
-                self._save()
 
 
 class ResourceMonitor(
@@ -160,15 +34,24 @@ class ResourceMonitor(
         self._stack = stack
         self._root = ""
         self._lock = threading.Lock()
+        self._failed = False
         self.registered: list[str] = []
 
     def RegisterResource(self, request: Any, context: Any) -> Any:
         """Bring one resource to what the program wants, and answer with its properties."""
-        urn = f"urn:pulumi:{self._stack}::{request.type}::{request.name}"
+        urn = self._urn(request)
         with self._lock:
+            if self._failed:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "an earlier step failed")
             self.registered.append(urn)
             if not request.custom:
                 return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
+            if request.type.startswith(PROVIDER_TYPE):
+                inputs = to_dict(request.object)
+                made = self._steps.note_provider(urn, request.type, inputs)
+                return resource_pb2.RegisterResourceResponse(
+                    urn=urn, id=made, object=request.object
+                )
             try:
                 record = self._bring(urn, request)
             except grpc.RpcError as error:
@@ -177,9 +60,37 @@ class ResourceMonitor(
             urn=urn, id=record["id"], object=to_struct(record["outputs"])
         )
 
+    def Invoke(self, request: Any, context: Any) -> Any:
+        """Let a provider look something up."""
+        named = {"type": request.tok, "provider": _urn_of(request.provider)}
+        try:
+            with self._lock:
+                provider = self._steps.provider(named)
+            found = provider.Invoke(
+                provider_pb2.InvokeRequest(tok=request.tok, args=request.args)
+            )
+        except grpc.RpcError as error:
+            self._fail(context, f"{request.tok}: {error.details()}")
+        answer = resource_pb2.ResourceInvokeResponse(failures=found.failures)
+        getattr(answer, "return").CopyFrom(getattr(found, "return"))
+        return answer
+
+    def _urn(self, request: Any) -> str:
+        kind = request.type
+        parent = request.parent.split("::")[2] if request.parent else STACK_TYPE
+        if parent != STACK_TYPE:
+            kind = f"{parent}${kind}"
+        return f"urn:pulumi:{self._stack}::{kind}::{request.name}"
+
     def _bring(self, urn: str, request: Any) -> dict[str, Any]:
         steps, old = self._steps, self._steps.checkpoint.resources.get(urn)
-        provider = steps.plugins.of_type(request.type)
+        record: dict[str, Any] = {
+            "urn": urn,
+            "type": request.type,
+            "id": "",
+            "provider": _urn_of(request.provider),
+        }
+        provider = steps.provider(record)
         checked = provider.Check(
             provider_pb2.CheckRequest(
                 urn=urn, olds=to_struct(old["inputs"]) if old else None, news=request.object
@@ -188,13 +99,7 @@ class ResourceMonitor(
         if checked.failures:
             raise CheckFailed("; ".join(failure.reason for failure in checked.failures))
         inputs = to_dict(checked.inputs)
-        record = {
-            "urn": urn,
-            "type": request.type,
-            "id": "",
-            "inputs": inputs,
-            "outputs": inputs,
-        }
+        record |= {"inputs": inputs, "outputs": inputs}
         if old is None:
             steps.create(record)
             return record
@@ -205,19 +110,26 @@ class ResourceMonitor(
                 olds=to_struct(old["outputs"]),
                 old_inputs=to_struct(old["inputs"]),
                 news=to_struct(inputs),
+                ignoreChanges=request.ignoreChanges,
             )
         )
-        if diff.replaces:
+        if diff.replaces and (diff.deleteBeforeReplace or request.deleteBeforeReplace):
             steps.delete(old)
             steps.create(record)
+        elif diff.replaces:
+            # The old one goes when all that refers to it refers to the new one.
+            steps.create(record, replaces=old)
         elif diff.changes == provider_pb2.DiffResponse.DIFF_SOME:
             steps.update(record, old)
+            if steps.dry_run:
+                record["id"], record["outputs"] = old["id"], {**old["outputs"], **inputs}
         else:
             steps.say("same", urn)
             return old
         return record
 
     def _fail(self, context: Any, reason: str) -> None:
+        self._failed = True
         self._steps.outcome.diagnostics.append(reason)
         context.abort(grpc.StatusCode.UNKNOWN, reason)
 
@@ -263,11 +175,6 @@ class CheckFailed(grpc.RpcError):
         return str(self.args[0])
 
 
-def to_struct(values: dict[str, Any]) -> struct_pb2.Struct:
-    """Return a JSON object as the protocol carries it."""
-    return json_format.ParseDict(values, struct_pb2.Struct())
-
-
-def to_dict(values: struct_pb2.Struct) -> dict[str, Any]:
-    """Return what the protocol carries as a JSON object."""
-    return json_format.MessageToDict(values)
+def _urn_of(reference: str) -> str:
+    """Return the URN within a reference to a provider, which ends with the provider's id."""
+    return reference.rsplit("::", 1)[0] if reference else ""

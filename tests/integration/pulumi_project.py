@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from tests.command_line import ROOT
-from tests.doubles.resource_monitor import STACK_TYPE, Outcome
+from tests.doubles.resource_monitor import STACK_TYPE
+from tests.doubles.stack_steps import Outcome
 
 _PARTS = ("__main__.py", "Pulumi.yaml", "Pulumi.local.yaml", "requirements.lock")
 _PACKAGES = ("contracts", "infra")

@@ -1,0 +1,219 @@
+"""Containers for moto's instances: what should be there minus what is, done again and again.
+
+moto says what there is to be, whoever told it so. A container that ends from within is an
+instance that was shut down, and moto is told that in turn.
+"""
+
+import contextlib
+import os
+import threading
+import traceback
+from typing import Any
+
+import docker
+import docker.errors
+import docker.types
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
+
+from infra import docker_engine
+from tests.doubles.aws import laws, machine, namespace
+from tests.doubles.aws.machine import INSTANCE, LABEL, Machine
+
+_PAUSE_SECONDS = 0.5
+
+
+class Hypervisor:
+    """All machines of one cloud. `number` makes its public addresses its own."""
+
+    def __init__(self, number: int, baked: str) -> None:
+        self._label = str(os.getpid())
+        self._pool = f"198.18.{number}.0/24"
+        self._baked = baked
+        self._client = docker_engine.connect().__enter__()
+        self._lock = threading.RLock()
+        self._machines: dict[str, Machine] = {}
+        self._networks: dict[str, Any] = {}
+        self._application: Any = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def start(self, application: Any) -> None:
+        """Remove what clouds that crashed left behind, and begin."""
+        self._application = application
+        for one in self._labelled():
+            if not _alive(one.labels[LABEL]):
+                one.remove(force=True, v=True)
+        for one in self._client.networks.list(filters={"label": LABEL}):
+            if not _alive(one.attrs["Labels"][LABEL]):
+                one.remove()
+        # An address that no machine has must not be looked for in the outside world.
+        namespace.on_host("ip", "route", "replace", "unreachable", self._pool)
+        self._thread.start()
+
+    def settle(self, action: str) -> None:
+        """Bring the machines to what moto says, before the caller of the API goes on."""
+        with self._lock:
+            if self._ended.is_set():
+                return
+            try:
+                if action in ("CreateImage", "DeregisterImage"):
+                    self._images()
+                self._reconcile()
+            except Exception:
+                traceback.print_exc()
+
+    def close(self) -> None:
+        """Remove all machines and networks."""
+        self._ended.set()
+        with self._lock:
+            for one in list(self._machines.values()):
+                one.remove()
+            for one in self._labelled():
+                if one.labels[LABEL] == self._label:
+                    one.remove(force=True, v=True)
+            for network in self._networks.values():
+                _remove_network(network)
+            for image in self._client.images.list(filters={"label": f"{LABEL}={self._label}"}):
+                self._client.images.remove(image.id, force=True)
+            namespace.on_host("ip", "route", "del", "unreachable", self._pool, check=False)
+
+    def _labelled(self) -> list[Any]:
+        filters = {"label": LABEL}
+        found = self._client.containers.list(all=True, filters=filters, ignore_removed=True)
+        return list(found)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_PAUSE_SECONDS):
+            self.settle("")
+
+    def _reconcile(self) -> None:
+        wanted = {
+            one.id: (one, region)
+            for region, backend in list(ec2_backends[DEFAULT_ACCOUNT_ID].items())
+            for one in list(backend.all_instances())
+            if one.state != "terminated"
+        }
+        filters = {"label": f"{LABEL}={self._label}"}
+        found = self._client.containers.list(all=True, filters=filters, ignore_removed=True)
+        states = {one.labels.get(INSTANCE, ""): one.status for one in found}
+        for name in [one for one in self._machines if one not in wanted]:
+            self._machines.pop(name).remove()
+        for name, (instance, region) in wanted.items():
+            self._bring(name, instance, region, states.get(name, "missing"))
+        self._tidy_networks()
+        for one in self._machines.values():
+            if one.wired:
+                one.refilter()
+
+    def _bring(self, name: str, instance: Any, region: str, state: str) -> None:
+        """Bring one machine to its instance's state, or the instance to what became of it."""
+        there = self._machines.get(name)
+        if instance.state == "stopped":
+            if there and state == "running":
+                there.unwire()
+                there.container.stop(timeout=5)
+        elif there is None:
+            self._make(instance, region)
+        elif state == "running":
+            if not there.wired:
+                there.wire(self._bridge(instance, region).attrs["Options"][_BRIDGE])
+        elif there.wired:
+            self._shut_down(there)
+        else:
+            there.container.start()
+            there.wire(self._bridge(instance, region).attrs["Options"][_BRIDGE])
+
+    def _make(self, instance: Any, region: str) -> None:
+        try:
+            network = self._bridge(instance, region)
+            container = machine.make(
+                self._client, instance, region, network, self._label, self._baked
+            )
+            made = Machine(instance, region, container, self._application)
+            self._machines[instance.id] = made
+            made.wire(network.attrs["Options"][_BRIDGE])
+        except (docker.errors.DockerException, OSError, ValueError) as error:
+            traceback.print_exc()
+            laws.ec2(region).terminate_instances([instance.id])
+            instance.state_reason.message = f"Server.InternalError: {error}"
+            instance.state_reason.code = "Server.InternalError"
+            if instance.id in self._machines:
+                self._machines.pop(instance.id).remove()
+
+    def _shut_down(self, there: Machine) -> None:
+        """Tell moto that a machine was shut down from within."""
+        instance, backend = there.instance, laws.ec2(there.region)
+        if instance.instance_initiated_shutdown_behavior == "terminate":
+            backend.terminate_instances([instance.id])
+            self._machines.pop(instance.id).remove()
+        else:
+            backend.stop_instances([instance.id])
+            there.unwire()
+        instance.state_reason.code = "Client.InstanceInitiatedShutdown"
+        instance.state_reason.message = (
+            "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
+        )
+
+    def _bridge(self, instance: Any, region: str) -> Any:
+        subnet = laws.ec2(region).get_subnet(instance.subnet_id)
+        if subnet.id not in self._networks:
+            bridge = f"aw{subnet.id[-12:]}"
+            pool = docker.types.IPAMPool(subnet=subnet.cidr_block)
+            made = self._client.networks.create(
+                f"tandem-test-aws-{subnet.id}",
+                driver="bridge",
+                ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+                options={_BRIDGE: bridge},
+                labels={LABEL: self._label},
+            )
+            made.reload()
+            self._networks[subnet.id] = made
+        return self._networks[subnet.id]
+
+    def _tidy_networks(self) -> None:
+        there = {
+            subnet.id
+            for backend in list(ec2_backends[DEFAULT_ACCOUNT_ID].values())
+            for subnet in backend.describe_subnets()
+        }
+        for name in [one for one in self._networks if one not in there]:
+            _remove_network(self._networks.pop(name))
+
+    def _images(self) -> None:
+        """Keep a container as the image of each AMI that was made of its instance."""
+        amis = {
+            one.id: one
+            for backend in list(ec2_backends[DEFAULT_ACCOUNT_ID].values())
+            for one in backend.describe_images()
+            if one.instance_id in self._machines
+        }
+        filters = {"label": f"{LABEL}={self._label}"}
+        made = {
+            tag.split(":")[1]
+            for one in self._client.images.list(filters=filters)
+            for tag in one.tags
+        }
+        for name in amis.keys() - made:
+            self._machines[amis[name].instance_id].container.commit(
+                machine.IMAGES, name, changes=f"LABEL {LABEL}={self._label}"
+            )
+
+
+_BRIDGE = "com.docker.network.bridge.name"
+
+
+def _remove_network(network: Any) -> None:
+    with contextlib.suppress(docker.errors.NotFound):
+        network.reload()
+        # An outsider that a test put there goes with it.
+        for one in network.attrs["Containers"]:
+            with contextlib.suppress(docker.errors.APIError):
+                network.disconnect(one, force=True)
+        network.remove()
+
+
+def _alive(process: str) -> bool:
+    with contextlib.suppress(OSError), open(f"/proc/{process}/cmdline", "rb") as stream:
+        return b"moto_cloud" in stream.read()
+    return False
