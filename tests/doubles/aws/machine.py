@@ -67,10 +67,8 @@ class Machine:
             group.id: group for nic in self.instance.nics.values() for group in nic.group_set
         }
         text = namespace.filter_text(
-            _rules(
-                self.region, [rule for one in groups.values() for rule in one.ingress_rules]
-            ),
-            _rules(self.region, [rule for one in groups.values() for rule in one.egress_rules]),
+            _rules(self.region, [one.ingress_rules for one in groups.values()]),
+            _rules(self.region, [one.egress_rules for one in groups.values()]),
             metadata=metadata.ADDRESS,
             hop_limit=self.instance.metadata_options.http_put_response_hop_limit,
         )
