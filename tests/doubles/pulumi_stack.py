@@ -110,7 +110,15 @@ class PulumiStack:
         """Return what the state file holds."""
         if not self._state_file.exists():
             return Checkpoint()
-        return Checkpoint(**json.loads(self._state_file.read_text()))
+        saved = json.loads(self._state_file.read_text())
+        saved["resources"] = {record["urn"]: record for record in saved["resources"]}
+        return Checkpoint(**saved)
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        # A list, because the order counts: what is younger goes first.
+        resources = list(checkpoint.resources.values())
+        document = {**dataclasses.asdict(checkpoint), "resources": resources}
+        write_json(self._state_file, document)
 
     def configuration(self) -> dict[str, str]:
         """Return defaults, the stack's file and the overrides together, as the program gets it.
@@ -171,7 +179,7 @@ class PulumiStack:
         if steps.outcome.succeeded and not steps.dry_run:
             for record in providers:
                 del steps.checkpoint.resources[record["urn"]]
-            write_json(self._state_file, dataclasses.asdict(steps.checkpoint))
+            self._save(steps.checkpoint)
 
     def _arguments(self, address: str, dry_run: bool) -> str:
         return json.dumps(
@@ -197,16 +205,18 @@ class PulumiStack:
     @contextmanager
     def _steps(self, *, dry_run: bool) -> Iterator[Steps]:
         checkpoint = self.checkpoint()
-
-        def save() -> None:
-            write_json(self._state_file, dataclasses.asdict(checkpoint))
-
         configuration = self.configuration()
         plugins = ProviderPlugins(
             self._commands, self.project, self._environment, configuration
         )
         with plugins:
-            yield Steps(checkpoint, plugins, Outcome(), save, dry_run=dry_run)
+            yield Steps(
+                checkpoint,
+                plugins,
+                Outcome(),
+                lambda: self._save(checkpoint),
+                dry_run=dry_run,
+            )
 
 
 @contextmanager

@@ -91,9 +91,14 @@ class ResourceMonitor(
             "provider": _urn_of(request.provider),
         }
         provider = steps.provider(record)
+        wanted = to_dict(request.object)
+        for name in request.ignoreChanges if old else ():
+            wanted.pop(name, None)
+            if name in old["inputs"]:
+                wanted[name] = old["inputs"][name]
         checked = provider.Check(
             provider_pb2.CheckRequest(
-                urn=urn, olds=to_struct(old["inputs"]) if old else None, news=request.object
+                urn=urn, olds=to_struct(old["inputs"]) if old else None, news=to_struct(wanted)
             )
         )
         if checked.failures:

@@ -1,14 +1,19 @@
 """What the tests of clusters share: an operator of the session's machines."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contracts.errors import TandemError
 from provision.links import Links
 from tests.conftest import Machines
+from tests.doubles.aws.account import Account, cloud
+from tests.integration import aws_clusters
+from tests.integration.aws_clusters import AwsCluster
 from tests.integration.operator_at_work import Operator
 
 
@@ -35,3 +40,41 @@ def other(operator: Operator, tmp_path: Path) -> Iterator[Callable[..., Operator
         with contextlib.suppress(TandemError):
             one.stop()
         one.links.close()
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """An account of the double of AWS, without machines behind its instances."""
+    with cloud(tmp_path_factory.mktemp("cloud")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def machine_account(
+    engine: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Account]:
+    """An account whose instances are containers, all removed at the end."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can set up the networks of instances")
+    with cloud(tmp_path_factory.mktemp("cloud"), machines=True) as made:
+        yield made
+
+
+@pytest.fixture
+def aws_cluster(account: Account, tmp_path: Path) -> Iterator[AwsCluster]:
+    """A cluster in that account; nothing fails in it any more at the end."""
+    yield aws_clusters.new_cluster(tmp_path, account)
+    account.clear()
+
+
+@pytest.fixture(params=["double", pytest.param("real", marks=pytest.mark.pulumi_cli)])
+def aws_stack(
+    request: pytest.FixtureRequest, aws_cluster: AwsCluster, tmp_path: Path
+) -> Iterator[Any]:
+    """The stack of that cluster, by the double of the engine and by the program itself."""
+    if request.param == "real" and not aws_clusters.has_pulumi():
+        pytest.skip("no pulumi program on PATH: fab setup.run installs it where it can be had")
+    make = aws_clusters.double_of if request.param == "double" else aws_clusters.real_of
+    with aws_clusters.destroyed_at_the_end(make(aws_cluster, tmp_path)) as made:
+        yield made
+        aws_cluster.account.clear()

@@ -15,31 +15,43 @@ from tests.command_line import ROOT
 from tests.doubles.resource_monitor import STACK_TYPE
 from tests.doubles.stack_steps import Outcome
 
-_PARTS = ("__main__.py", "Pulumi.yaml", "Pulumi.local.yaml", "requirements.lock")
-_PACKAGES = ("contracts", "infra")
+_PARTS = ("__main__.py", "Pulumi.yaml", "requirements.lock")
+# Machines of a cloud are given a program of `provision` at their first boot.
+_PACKAGES = ("contracts", "infra", "provision")
 _SECONDS = 300
 
 
 class PulumiProject:
     """One stack driven by the program itself; the state lies in the copy."""
 
-    def __init__(self, folder: Path, name: str, *, settings: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        settings: Mapping[str, object],
+        passphrase: str = "",
+    ) -> None:
         self.project = folder
         self.name = name
         self.settings = dict(settings)
         self._environment = {
             **os.environ,
-            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_CONFIG_PASSPHRASE": passphrase,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_HOME": str(folder / "pulumi-home"),
         }
         for package in _PACKAGES:
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / package, folder / package, ignore=ignored)
-        for part in _PARTS:
+        for part in (*_PARTS, f"Pulumi.{name}.yaml"):
             shutil.copy(ROOT / part, folder / part)
         (folder / ".venv").symlink_to(sys.prefix)
         self.run("stack", "select", "--create")
+
+    def cancel(self) -> None:
+        """Take away the lock that a killed operation left."""
+        self.run("cancel", "--yes", check=False)
 
     def use(self, environment: Mapping[str, str]) -> None:
         """Set environment variables for what is run from now on."""
@@ -119,13 +131,21 @@ class PulumiProject:
     def _write_settings(self) -> None:
         path = self.project / f"Pulumi.{self.name}.yaml"
         document: dict[str, Any] = yaml.safe_load(path.read_text())
-        changed = {f"tandem:{key}": value for key, value in self.settings.items()}
+        changed = {
+            key if ":" in key else f"tandem:{key}": value
+            for key, value in self.settings.items()
+        }
         document["config"] = {**document.get("config", {}), **changed}
         path.write_text(yaml.safe_dump(document))
 
 
 def _of_resources(steps: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Leave out the stack itself, and shorten URNs to names."""
+    """Leave out the stack itself, and shorten URNs and kinds as the double tells them."""
+    own = [(kind, urn) for kind, urn in steps if f"::{STACK_TYPE}::" not in urn]
+    # A replacement is told thrice; what is made and what is deleted count.
+    words = {"create-replacement": "create", "delete-replaced": "delete"}
     return [
-        (kind, urn.rsplit("::", 1)[-1]) for kind, urn in steps if f"::{STACK_TYPE}::" not in urn
+        (words.get(kind, kind), urn.rsplit("::", 1)[-1])
+        for kind, urn in own
+        if kind not in ("replace", "discard-replaced")
     ]

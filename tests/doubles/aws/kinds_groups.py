@@ -132,7 +132,8 @@ class IngressRule(Kind):
             "securityGroupRuleId": id_,
             "ipProtocol": found["IpProtocol"],
             "cidrIpv4": found.get("CidrIpv4"),
-            "description": found.get("Description"),
+            # moto tells no description of a rule that names a group.
+            "description": found.get("Description") or known.get("description"),
             "referencedSecurityGroupId": found.get("ReferencedGroupInfo", {}).get("GroupId"),
             **({} if found["IpProtocol"] == "-1" else ports),
             **self.seen_tags(found),

@@ -126,6 +126,7 @@ class Instance(Kind):
     def read(self, id_: str, known: Inputs) -> dict[str, Any]:
         found = self._found(id_)
         options = found.get("MetadataOptions") or {}
+        card = found["NetworkInterfaces"][0]
         market = {"spot": {"marketType": "spot"}}.get(found.get("InstanceLifecycle", ""))
         profile = found.get("IamInstanceProfile", {}).get("Arn", "").rsplit("/", 1)[-1]
         region = self.account.region
@@ -143,13 +144,13 @@ class Instance(Kind):
                 "httpEndpoint": options.get("HttpEndpoint"),
                 "httpPutResponseHopLimit": options.get("HttpPutResponseHopLimit"),
             },
-            "primaryNetworkInterfaceId": found["NetworkInterfaces"][0]["NetworkInterfaceId"],
+            "primaryNetworkInterfaceId": card["NetworkInterfaceId"],
             "privateDns": found.get("PrivateDnsName"),
             "privateIp": found.get("PrivateIpAddress"),
             "publicDns": found.get("PublicDnsName") or "",
             "publicIp": found.get("PublicIpAddress") or "",
             "subnetId": found.get("SubnetId"),
-            "vpcSecurityGroupIds": sorted(one["GroupId"] for one in found["SecurityGroups"]),
+            "vpcSecurityGroupIds": sorted(one["GroupId"] for one in card["Groups"]),
             **self.seen_tags(found),
         }
         wanted = known.get("vpcSecurityGroupIds") or []
