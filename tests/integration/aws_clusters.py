@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import docker
+
 from contracts import inventory as inventories
 from contracts.inventory import Inventory
 from tests.command_line import ROOT, Answered, fab
 from tests.doubles.aws import install
 from tests.doubles.aws.account import REGION, Account
+from tests.doubles.aws.machine_labels import INSTANCE
 from tests.doubles.aws.moto_cloud import BAKED
 from tests.doubles.pulumi_stack import PulumiStack
 from tests.integration.pulumi_project import PulumiProject
@@ -105,6 +108,20 @@ _BY_TAG = (
     ("describe_security_groups", "SecurityGroups", "GroupId"),
     ("describe_key_pairs", "KeyPairs", "KeyPairId"),
 )
+
+
+def container_of(client: docker.DockerClient, instance: str) -> Any:
+    """Return the container behind an instance."""
+    (found,) = client.containers.list(filters={"label": f"{INSTANCE}={instance}"})
+    return found
+
+
+def inside(container: Any, code: str, *arguments: str, user: str = "ubuntu") -> tuple[int, str]:
+    """Run Python in a container; return exit code and output."""
+    done = container.exec_run(
+        ["python3", "-c", code, *arguments], user=user, environment={"HOME": f"/home/{user}"}
+    )
+    return done.exit_code, done.output.decode(errors="replace").strip()
 
 
 def new_cluster(folder: Path, account: Account) -> AwsCluster:

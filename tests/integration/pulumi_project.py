@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +101,11 @@ class PulumiProject:
             check=check,
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start the program in a process group of its own."""
+    def start(self, operation: str) -> subprocess.Popen[bytes]:
+        """Start an operation in a session of its own, to be killed."""
         self._write_settings()
         return subprocess.Popen(
-            self.command(*arguments),
+            self.command(operation, "--yes", "--skip-preview"),
             cwd=self.project,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -137,6 +139,15 @@ class PulumiProject:
         }
         document["config"] = {**document.get("config", {}), **changed}
         path.write_text(yaml.safe_dump(document))
+
+
+def kill_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all that it started: Pulumi's plugins have groups of their own."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.getsid(int(entry.name)) == process.pid:
+                os.kill(int(entry.name), signal.SIGKILL)
+    process.wait(60)
 
 
 def _of_resources(steps: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -5,12 +5,8 @@ on PATH.
 """
 
 import json
-import os
 import shutil
-import signal
 import time
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +15,7 @@ from infra import local_nodes
 from tests.command_line import ROOT, fab
 from tests.doubles.pulumi_stack import PulumiStack
 from tests.integration.local_clusters import docker_client, labelled, temporary_cluster
-from tests.integration.pulumi_project import PulumiProject
+from tests.integration.pulumi_project import PulumiProject, kill_session
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("engine")]
 WANTED = {"nodes": 2, "cpus": "0.2", "memory": "256m"}
@@ -176,26 +172,17 @@ def test_a_wrong_configuration_is_told_whole_and_touches_nothing(
     assert not cluster.state.exists()
 
 
-def kill_session(leader: int) -> None:
-    """Kill a process and all that it started: Pulumi's plugins have groups of their own."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if os.getsid(int(entry.name)) == leader:
-                os.kill(int(entry.name), signal.SIGKILL)
-
-
 @pytest.mark.pulumi_cli
 def test_after_a_kill_the_same_commands_repair_and_remove(real, cluster):
     real.settings["nodes"] = 8
-    process = real.start("up", "--yes", "--skip-preview")
+    process = real.start("up")
     end = time.monotonic() + 120
     while labelled(cluster)[0] < 2 and time.monotonic() < end:
         time.sleep(0.01)
-    kill_session(process.pid)
-    process.wait(60)
+    kill_session(process)
     assert 2 <= labelled(cluster)[0] < 8
     # Pulumi's own lock outlives a kill, and only this command removes it.
-    real.run("cancel", "--yes")
+    real.cancel()
     real.settings["nodes"] = 2
     repaired = real.up()
     assert repaired.succeeded, repaired.diagnostics

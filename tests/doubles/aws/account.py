@@ -64,6 +64,10 @@ class Account:
         """
         self._control("fault", action=action, code=code, message=message, **more)
 
+    def slow(self, action: str, seconds: float, **more: Any) -> None:
+        """Let calls of an action take so much longer; `more` as for `fail`."""
+        self._control("fault", action=action, seconds=seconds, **more)
+
     def delay(self, seconds: float) -> None:
         """Let every call take so much longer."""
         self._control("delay", seconds=seconds)

@@ -81,8 +81,12 @@ class Gate:
                     and all(value in given.get(name, "") for name, value in where.items())
                 ):
                     fault["left"] -= 1
-                    return fault["code"], fault["message"]
-        return None
+                    break
+            else:
+                return None
+        # Outside the lock: one call that takes long holds no other one up.
+        time.sleep(fault.get("seconds", 0.0))
+        return (fault["code"], fault["message"]) if fault.get("code") else None
 
     def _control(self, path: str, body: bytes, start_response: Any) -> Iterable[bytes]:
         given = json.loads(body or b"{}")

@@ -18,7 +18,8 @@ from moto.ec2.models import ec2_backends
 
 from infra import docker_engine
 from tests.doubles.aws import laws, machine, namespace
-from tests.doubles.aws.machine import INSTANCE, LABEL, Machine
+from tests.doubles.aws.machine import Machine
+from tests.doubles.aws.machine_labels import INSTANCE, LABEL
 
 _PAUSE_SECONDS = 0.5
 

@@ -16,8 +16,8 @@ from infra import node_image
 from infra.local_nodes import LOCK
 from infra.settings import parse_size
 from tests.doubles.aws import laws, metadata, namespace, user_data
+from tests.doubles.aws.machine_labels import INSTANCE, LABEL
 
-LABEL, INSTANCE = "tandem.test-aws", "tandem.test-aws-instance"
 # Where nodes find the API: an address that, like the metadata service's, leaves no machine.
 API = "169.254.169.253"
 IMAGES = "tandem-test-ec2"

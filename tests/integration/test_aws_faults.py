@@ -1,0 +1,175 @@
+"""What goes wrong on AWS: each fault ends in the right state, with the cloud's own words.
+
+Every test runs by the double of Pulumi's engine, and by the real program where it is on PATH.
+"""
+
+import time
+
+import pytest
+
+from tests.doubles.pulumi_stack import LOCKED
+from tests.integration.pulumi_project import kill_session
+
+pytestmark = pytest.mark.timeout(900)
+
+QUOTA = (
+    "You have requested more vCPU capacity than your current vCPU limit of 5 allows for the "
+    "instance bucket that the specified instance type belongs to. Please visit "
+    "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."
+)
+NO_CAPACITY = "There is no Spot capacity available that matches your request."
+SPOT = {"InstanceMarketOptions.MarketType": "spot"}
+
+
+def wait_for(condition, what, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
+
+
+def test_without_valid_credentials_nothing_is_touched(aws_stack, aws_cluster):
+    missing = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    aws_stack.use(missing)
+    refused = aws_stack.up()
+    assert not refused.succeeded
+    assert "Unable to locate credentials" in refused.told()
+
+    aws_stack.use(aws_cluster.environment)
+    words = "The security token included in the request is expired"
+    aws_cluster.account.fail("GetCallerIdentity", "ExpiredToken", words)
+    refused = aws_stack.up()
+    assert not refused.succeeded
+    assert f"(ExpiredToken) when calling the GetCallerIdentity operation: {words}" in (
+        refused.told()
+    )
+    assert aws_cluster.left() == []
+
+
+def test_a_quota_is_told_and_the_same_command_goes_on_when_it_was_raised(
+    aws_stack, aws_cluster
+):
+    aws_cluster.account.fail("RunInstances", "VcpuLimitExceeded", QUOTA)
+    refused = aws_stack.up()
+    assert not refused.succeeded
+    assert QUOTA in refused.told()
+    assert aws_cluster.instances() == []
+    before = set(aws_cluster.left())
+
+    aws_cluster.account.clear()
+    done = aws_stack.up()
+    assert done.succeeded, done.told()
+    assert len(aws_cluster.instances()) == 1
+    assert before < set(aws_cluster.left()), "what was there was not made again"
+    assert aws_stack.destroy().succeeded
+    assert aws_cluster.left() == []
+
+
+def test_no_spot_capacity_falls_back_to_on_demand_where_that_is_allowed(aws_stack, aws_cluster):
+    aws_stack.settings.update({"nodes": 2, "workers": "spot"})
+    code = "InsufficientInstanceCapacity"
+    aws_cluster.account.fail("RunInstances", code, NO_CAPACITY, where=SPOT)
+    refused = aws_stack.up()
+    assert not refused.succeeded
+    assert NO_CAPACITY in refused.told()
+    assert len(aws_cluster.instances()) == 1, "the head is on demand"
+
+    aws_stack.settings["spot-fallback"] = "true"
+    done = aws_stack.up()
+    assert done.succeeded, done.told()
+    markets = [one.get("InstanceLifecycle", "on-demand") for one in aws_cluster.instances()]
+    assert markets == ["on-demand", "on-demand"]
+    assert [node.market for node in aws_cluster.inventory().nodes] == ["on-demand"] * 2
+    assert aws_stack.up().changes() == []
+    assert aws_stack.destroy().succeeded
+    assert aws_cluster.left() == []
+
+
+def test_spot_machines_are_bought_where_there_are_some(aws_stack, aws_cluster):
+    for fallback in ("false", "true"):
+        aws_stack.settings.update({"nodes": 2, "workers": "spot", "spot-fallback": fallback})
+        done = aws_stack.up()
+        assert done.succeeded, done.told()
+        bought = {node.name: node.market for node in aws_cluster.inventory().nodes}
+        assert bought == {"node-1": "on-demand", "node-2": "spot"}
+        found = [one.get("InstanceLifecycle") for one in aws_cluster.instances()]
+        assert sorted(map(str, found)) == ["None", "spot"]
+
+
+def test_throttled_calls_are_made_again(aws_stack, aws_cluster):
+    for action in ("RunInstances", "CreateVpc", "DescribeInstances", "CreateSubnet"):
+        aws_cluster.account.fail(
+            action, "RequestLimitExceeded", "Request limit exceeded.", times=2
+        )
+    aws_cluster.account.calls()
+    done = aws_stack.up()
+    assert done.succeeded, done.told()
+    refused = [one["action"] for one in aws_cluster.account.calls() if one["refused"]]
+    assert {"RunInstances", "CreateVpc"} <= set(refused)
+    assert len(aws_cluster.instances()) == 1
+
+
+def test_an_up_that_was_killed_half_way_is_finished_by_the_same_command(aws_stack, aws_cluster):
+    """Killed when EC2 has made the machine and Pulumi has not noted it: the worst moment."""
+    # The provider asks for the machine by its id, and the test by its tag.
+    aws_cluster.account.slow("DescribeInstances", 10, where={"InstanceId.1": "i-"})
+    process = aws_stack.start("up")
+    wait_for(aws_cluster.instances, "a machine")
+    kill_session(process)
+    aws_cluster.account.clear()
+    aws_stack.cancel()
+    done = aws_stack.up()
+    assert done.succeeded, done.told()
+    used = {node.instance_id for node in aws_cluster.inventory().nodes}
+    assert used <= {one["InstanceId"] for one in aws_cluster.instances()}
+    assert aws_stack.destroy().succeeded
+    check_nothing_is_left(aws_cluster)
+
+
+def test_a_destroy_that_was_killed_is_finished_by_the_same_command(aws_stack, aws_cluster):
+    assert aws_stack.up().succeeded
+    aws_cluster.account.slow("DeleteSubnet", 10)
+    process = aws_stack.start("destroy")
+    wait_for(lambda: not aws_cluster.instances(), "the machine to end")
+    kill_session(process)
+    aws_cluster.account.clear()
+    aws_stack.cancel()
+    assert aws_cluster.left() != []
+    done = aws_stack.destroy()
+    assert done.succeeded, done.told()
+    assert aws_cluster.left() == []
+
+
+def test_a_second_up_at_the_same_time_is_refused(aws_stack, aws_cluster):
+    process = aws_stack.start("up")
+    wait_for(lambda: aws_cluster.left(), "the first to begin")
+    refused = aws_stack.up()
+    assert not refused.succeeded
+    assert LOCKED in refused.told()
+    assert process.wait(300) == 0
+    assert len(aws_cluster.instances()) == 1
+    assert aws_stack.up().changes() == []
+
+
+def test_machines_deleted_behind_pulumis_back_are_missed_and_do_not_stop_a_destroy(
+    aws_stack, aws_cluster
+):
+    assert aws_stack.up().succeeded
+    (lost,) = aws_cluster.instances()
+    ec2 = aws_cluster.account.client("ec2")
+    ec2.terminate_instances(InstanceIds=[lost["InstanceId"]])
+    gone = aws_stack.destroy()
+    assert gone.succeeded, gone.told()
+    assert aws_cluster.left() == []
+
+
+def check_nothing_is_left(cluster):
+    """What a kill left behind Pulumi's back is found by its tags, and removed by them."""
+    left = cluster.left()
+    found = cluster.fab("cost.audit", "--cluster", cluster.name, "--json")
+    assert found.code == (8 if left else 0), found.err
+    assert all(one in found.out for one in left), (left, found.out)
+    if left:
+        removed = cluster.fab("cost.audit", "--cluster", cluster.name, "--delete")
+        assert removed.code == 0, removed.err
+    assert cluster.left() == []
