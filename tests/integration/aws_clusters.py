@@ -144,12 +144,14 @@ def double_of(cluster: AwsCluster, folder: Path) -> PulumiStack:
     return stack
 
 
-def real_of(cluster: AwsCluster, folder: Path) -> PulumiProject:
-    """Return the stack as the program itself drives it, with the double of the provider."""
+def real_of(cluster: AwsCluster, folder: Path, *, plugin: bool = True) -> PulumiProject:
+    """Return the stack as the program itself drives it; `plugin` puts the double first."""
     project = folder / f"{cluster.name}-project"
     project.mkdir()
     stack = PulumiProject(project, "aws", settings=cluster.settings, passphrase=_PASSPHRASE)
-    stack.use({**cluster.environment, "PATH": install.on_path(folder / "plugins")})
+    stack.use(cluster.environment)
+    if plugin:
+        stack.use({"PATH": install.on_path(folder / "plugins")})
     return stack
 
 

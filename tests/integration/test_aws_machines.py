@@ -3,9 +3,12 @@
 A container on the machines' own network, which is no member of their group, is the stranger.
 """
 
+import base64
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -17,46 +20,10 @@ from tests.doubles.aws.machine_labels import LABEL
 from tests.doubles.aws.moto_cloud import BAKED
 from tests.integration import aws_clusters
 from tests.integration.aws_clusters import container_of, inside
+from tests.integration.aws_probes import ASK, LISTEN, TRY, a_container_within
 from tests.integration.local_clusters import docker_client, ssh
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
-
-LISTEN = """
-import select, socket, sys
-held = [socket.create_server(("", int(port))) for port in sys.argv[1:]]
-print("listening", flush=True)
-while True:
-    for one in select.select(held, [], [])[0]:
-        one.accept()[0].close()
-"""
-TRY = """
-import concurrent.futures, json, socket, sys
-def reach(port):
-    try:
-        socket.create_connection((sys.argv[1], int(port)), 3).close()
-    except OSError:
-        return False
-    return True
-with concurrent.futures.ThreadPoolExecutor(64) as pool:
-    print(json.dumps(dict(zip(sys.argv[2:], pool.map(reach, sys.argv[2:])))))
-"""
-ASK = """
-import sys, urllib.error, urllib.request
-def ask(path, headers, method="GET"):
-    request = urllib.request.Request(
-        "http://169.254.169.254/latest/" + path, headers=headers, method=method)
-    try:
-        return urllib.request.urlopen(request, timeout=5).read().decode()
-    except urllib.error.HTTPError as error:
-        return str(error.code)
-print(ask("meta-data/instance-id", {}))
-print(ask("meta-data/instance-id", {"X-aws-ec2-metadata-token": "made up"}))
-token = ask("api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"}, "PUT")
-known = {"X-aws-ec2-metadata-token": token}
-print(ask("meta-data/instance-id", known))
-role = ask("meta-data/iam/security-credentials/", known)
-print(ask("meta-data/iam/security-credentials/" + role, known).replace("\\n", " "))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +59,7 @@ def await_ssh(cluster, node, seconds=60):
 @pytest.fixture
 def containers(running):
     with docker_client() as client:
-        yield [container_of(client, node.instance_id) for node in running.inventory().nodes]
+        yield [container_of(client, one.instance_id) for one in running.inventory().nodes]
 
 
 @pytest.fixture
@@ -164,6 +131,21 @@ def test_metadata_want_a_token_and_give_the_roles_credentials(running, container
     assert given["AccessKeyId"] != running.account.environment["AWS_ACCESS_KEY_ID"]
 
 
+def test_a_container_on_a_machine_gets_no_token(running, containers):
+    """The hop limit of 1: an answer does not get past the machine; with 2 it would."""
+    head, ec2 = running.inventory().head, running.account.client("ec2")
+    ask = [sys.executable, "-c", ASK]
+    with a_container_within(containers[0]) as behind:
+        done = subprocess.run([*behind, *ask], capture_output=True, text=True, timeout=60)
+        assert "timed out" in done.stderr, done.stdout
+        for limit, code in ((2, 0), (1, 1)):
+            ec2.modify_instance_metadata_options(
+                InstanceId=head.instance_id, HttpPutResponseHopLimit=limit
+            )
+            done = subprocess.run([*behind, *ask], capture_output=True, text=True, timeout=60)
+            assert done.returncode == code, (limit, done.stdout, done.stderr)
+
+
 def test_the_role_opens_the_one_bucket_and_nothing_else(running, containers):
     """With the credentials that a machine gets; nothing else on it is any."""
     _, out = inside(containers[1], ASK)
@@ -205,21 +187,57 @@ def test_the_role_opens_the_one_bucket_and_nothing_else(running, containers):
     assert b"aws_secret" not in found.output.lower()
 
 
-def test_a_machine_that_shuts_itself_down_is_terminated(running, containers):
-    worker = running.inventory().workers[0]
+@pytest.fixture
+def spare(running):
+    """One more machine, started as the head was, for a test to end: (id, container)."""
     ec2 = running.account.client("ec2")
-    containers[1].exec_run(["sh", "-c", "kill -TERM 1"], detach=True)
-    end = time.monotonic() + 60
+    (head,) = [
+        one
+        for one in running.instances()
+        if one["InstanceId"] == running.inventory().head.instance_id
+    ]
+    given = ec2.describe_instance_attribute(InstanceId=head["InstanceId"], Attribute="userData")
+    made = ec2.run_instances(
+        ImageId=head["ImageId"],
+        InstanceType=head["InstanceType"],
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=head["SubnetId"],
+        UserData=base64.b64decode(given["UserData"]["Value"]),
+        InstanceInitiatedShutdownBehavior="terminate",
+    )["Instances"][0]["InstanceId"]
+    with docker_client() as client:
+        yield made, container_of(client, made)
+    ec2.terminate_instances(InstanceIds=[made])
+
+
+def await_end(cluster, instance, seconds=120):
+    ec2, end = cluster.account.client("ec2"), time.monotonic() + seconds
     while True:
-        found = ec2.describe_instances(InstanceIds=[worker.instance_id])["Reservations"]
+        found = ec2.describe_instances(InstanceIds=[instance])["Reservations"]
         (machine,) = found[0]["Instances"]
         if machine["State"]["Name"] == "terminated":
-            break
+            return machine
         assert time.monotonic() < end, machine["State"]
         time.sleep(0.3)
+
+
+def test_a_machine_that_shuts_itself_down_is_terminated(running, spare):
+    instance, container = spare
+    container.exec_run(["sh", "-c", "kill -TERM 1"], detach=True)
+    machine = await_end(running, instance)
     assert "InstanceInitiatedShutdown" in machine["StateReason"]["Code"]
     with docker_client() as client:
-        assert client.containers.list(all=True, filters={"id": containers[1].id}) == []
+        assert client.containers.list(all=True, filters={"id": container.id}) == []
+
+
+def test_a_machine_ends_itself_when_its_time_is_up_with_no_operator_alive(running, spare):
+    instance, container = spare
+    told = json.dumps({"expires_at": time.time(), "ttl_seconds": None, "idle_seconds": None})
+    write = "import sys; open('/etc/tandem/limits.json', 'w').write(sys.argv[1])"
+    code, out = inside(container, write, told, user="root")
+    assert code == 0, out
+    await_end(running, instance)
 
 
 def test_a_cloud_that_was_killed_leaves_nothing_behind_for_long(engine, tmp_path):

@@ -1,0 +1,119 @@
+"""From nothing to results in the bucket and back to nothing, as a user goes it.
+
+On the double of AWS always, by both doors where there is a `pulumi`; on a real account where
+credentials are there and TANDEM_AWS_OK is 1, and then it costs some cents.
+"""
+
+import json
+import os
+from contextlib import ExitStack
+
+import boto3
+import pytest
+
+from tests.doubles.aws.account import REGION
+from tests.integration import aws_clusters
+from tests.integration.aws_clusters import AwsCluster
+
+pytestmark = pytest.mark.timeout(2400)
+WORK = (
+    "--preset",
+    "tiny",
+    "--set",
+    "grid.n_estimators=[5,10]",
+    "--engines",
+    "ray,dask",
+    "--nodes",
+    "3",
+    "--repeats",
+    "1",
+    "--no-baseline",
+)
+
+
+class RealAccount:
+    """The account that the environment's own credentials open."""
+
+    environment: dict[str, str] = {"AWS_REGION": REGION}  # noqa: RUF012
+
+    def client(self, service, region=REGION):
+        return boto3.client(service, region_name=region)
+
+    def clear(self):
+        """Nothing was made to fail."""
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("double", marks=pytest.mark.containers),
+        pytest.param("real", marks=[pytest.mark.containers, pytest.mark.pulumi_cli]),
+        pytest.param("aws", marks=[pytest.mark.aws, pytest.mark.pulumi_cli]),
+    ]
+)
+def way(request, tmp_path):
+    """A cluster's stack: (cluster, stack)."""
+    if request.param != "double" and not aws_clusters.has_pulumi():
+        pytest.skip("no pulumi program on PATH: fab setup.run installs it where it can be had")
+    with ExitStack() as at_the_end:
+        if request.param == "aws":
+            if (
+                os.environ.get("TANDEM_AWS_OK") != "1"
+                or boto3.Session().get_credentials() is None
+            ):
+                pytest.skip("costs money: needs AWS credentials and TANDEM_AWS_OK=1")
+            name = f"t{os.getpid()}-whole"
+            cluster = AwsCluster(name, tmp_path / "state", "10.210.0.0/24", RealAccount())
+            stack = aws_clusters.real_of(cluster, tmp_path, plugin=False)
+            for one in ("operator-cidrs", "image"):
+                del stack.settings[one]
+            stack.settings["ttl-hours"] = "1"
+        else:
+            account = request.getfixturevalue("machine_account")
+            cluster = aws_clusters.new_cluster(tmp_path, account)
+            make = getattr(aws_clusters, f"{request.param}_of")
+            stack = make(cluster, tmp_path)
+        stack.settings["nodes"] = 3
+        at_the_end.enter_context(aws_clusters.destroyed_at_the_end(stack))
+        yield cluster, stack
+
+
+def test_up_start_sweep_bucket_destroy_audit(way, tmp_path):
+    cluster, stack = way
+    made = stack.up()
+    assert made.succeeded, made.told()
+    inventory = cluster.inventory()
+    assert len(inventory.nodes) == 3
+
+    started = cluster.fab("cluster.start", "--nodes", "3", "--engine", "ray", "--json")
+    assert started.code == 0, started.err
+    assert started.document["endpoint"]["nodes"] == ["node-1", "node-2", "node-3"]
+    known = cluster.inventory()
+    assert all(node.temporary_host_key is None for node in known.nodes)
+    before = {node.name: node.host_key for node in inventory.nodes}
+    assert all(node.host_key != before[node.name] for node in known.nodes)
+    again = stack.up()
+    assert again.succeeded, again.told()
+    assert cluster.inventory().nodes == known.nodes, "fresh host keys outlive an up"
+
+    results = tmp_path / "results"
+    done = cluster.fab(
+        "sweep.run", "--workload", "forest", *WORK, "--results", str(results), timeout=1500
+    )
+    assert done.code == 0, done.err
+    lines = [json.loads(one) for one in (results / "journal.jsonl").read_text().splitlines()]
+    assert {one["engine"] for one in lines if one.get("kind") == "trial"} == {"ray", "dask"}
+    check_kept(cluster, inventory.bucket)
+
+    gone = stack.destroy()
+    assert gone.succeeded, gone.told()
+    assert cluster.left() == []
+    audit = cluster.fab("cost.audit", "--cluster", cluster.name)
+    assert audit.code == 0, audit.out + audit.err
+
+
+def check_kept(cluster, bucket):
+    s3 = cluster.account.client("s3")
+    keys = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    assert any("results" in key for key in keys), keys
+    for node in cluster.inventory().nodes:
+        assert any(f"/{node.name}" in key or key.startswith(node.name) for key in keys), keys
