@@ -2,7 +2,8 @@
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from contracts import aws_prices
 from contracts.errors import RefusedError, UsageError
@@ -54,7 +55,7 @@ def within_budget(inventory: Inventory, budget: float) -> Inventory:
     end = affordable_until(inventory, budget)
     known = inventory.expires_at and datetime.datetime.fromisoformat(inventory.expires_at)
     changed = dataclasses.replace(inventory, budget=budget)
-    return changed if known and known <= end else ends_at(changed, end)
+    return changed if known and known <= end else ends_at(changed, end, math.floor)
 
 
 def extended(
@@ -87,14 +88,19 @@ def extended(
         inventory = dataclasses.replace(inventory, budget=limit)
     if wanted <= datetime.datetime.fromisoformat(known):
         return inventory
-    return ends_at(inventory, wanted)
+    return ends_at(inventory, wanted, math.ceil)
 
 
-def ends_at(inventory: Inventory, end: datetime.datetime) -> Inventory:
-    """Return the inventory with another end; `ttl_hours` and `expires_at` agree."""
+def ends_at(
+    inventory: Inventory, end: datetime.datetime, whole: Callable[[float], int]
+) -> Inventory:
+    """Return the inventory with another end, made a whole number of seconds by `whole`.
+
+    `ttl_hours` and `expires_at` agree to the second.
+    """
     begin = datetime.datetime.fromisoformat(inventory.created_at)
-    hours = round((end - begin).total_seconds() / 3600, 2)
-    moment = begin + datetime.timedelta(hours=hours)
+    hours = whole((end - begin).total_seconds()) / 3600
+    moment = begin + datetime.timedelta(seconds=round(hours * 3600))
     return dataclasses.replace(
         inventory, ttl_hours=hours, expires_at=moment.isoformat(timespec="seconds")
     )

@@ -21,7 +21,7 @@ RUN_SECONDS = 300.0
 IMAGE_SECONDS = 1800.0
 IMAGE_TAG = "tandem:image"
 _LOOK_SECONDS = 2.0
-_LIKE = ("ImageId", "InstanceType", "KeyName", "SubnetId")
+_LIKE = ("ImageId", "InstanceType", "KeyName")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,15 @@ def make_builder(ec2: Any, model: str, image: str | None, tell: Tell) -> Builder
             **{name: like[name] for name in _LIKE if name in like},
             **({"ImageId": image} if image else {}),
             **({"IamInstanceProfile": {"Arn": profile}} if profile else {}),
-            SecurityGroupIds=[one["GroupId"] for one in like["SecurityGroups"]],
+            NetworkInterfaces=[
+                {
+                    "DeviceIndex": 0,
+                    "SubnetId": like["SubnetId"],
+                    "Groups": [one["GroupId"] for one in like["SecurityGroups"]],
+                    # Whatever the subnet does by itself: the operator has to reach it.
+                    "AssociatePublicIpAddress": True,
+                }
+            ],
             MinCount=1,
             MaxCount=1,
             UserData=text,

@@ -152,7 +152,7 @@ def give(wanted: Inventory, path: Path) -> list[str]:
         inventories.dump(wanted, path)
     else:
         outcomes.values()
-    values = {"tandem:ttl-hours": f"{wanted.ttl_hours:g}"}
+    values = {"tandem:ttl-hours": f"{wanted.ttl_hours:.6g}"}
     if wanted.budget is not None:
         values["tandem:budget"] = f"{wanted.budget:g}"
     notes = _stack_words(_configure(wanted, values))

@@ -34,8 +34,8 @@ def moto_server() -> Iterator[str]:
         _await_port(port, process)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(timeout=20)
+        process.kill()  # it holds nothing that would have to be put away
+        process.wait(timeout=60)
 
 
 @contextlib.contextmanager
