@@ -100,11 +100,15 @@ def take(ec2: Any, builder: str, name: str, tags: Mapping[str, str], tell: Tell)
             InstanceId=builder,
             Name=name,
             Description="Ubuntu with the environment of Tandem's nodes",
-            TagSpecifications=[
-                {"ResourceType": kind, "Tags": labels} for kind in ("image", "snapshot")
-            ],
+            TagSpecifications=[{"ResourceType": "image", "Tags": labels}],
         )["ImageId"]
-        _await(lambda: _available(ec2, image), IMAGE_SECONDS, f"image {image}", "it to be done")
+        done = _await(
+            lambda: _available(ec2, image), IMAGE_SECONDS, f"image {image}", "it to be done"
+        )
+        disks = [one.get("Ebs", {}) for one in done.get("BlockDeviceMappings", ())]
+        snapshots = [disk["SnapshotId"] for disk in disks if disk.get("SnapshotId")]
+        if snapshots:
+            ec2.create_tags(Resources=snapshots, Tags=labels)
     return image
 
 
