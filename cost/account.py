@@ -38,6 +38,10 @@ class NoCredentials(UsageError):
     """There are no credentials for AWS, or they are not valid any more."""
 
 
+class NoAnswer(TandemError):
+    """AWS cannot be reached from here."""
+
+
 class Denied(RefusedError):
     """The account's policies do not let these credentials do what was asked."""
 
@@ -45,10 +49,10 @@ class Denied(RefusedError):
 class Account:
     """One account, seen through the credentials that the AWS SDK finds.
 
-    Calls that are throttled are repeated, up to `ATTEMPTS` times with growing pauses.
+    Calls that are throttled, or not answered, are tried `attempts` times with growing pauses.
     """
 
-    def __init__(self, region: str | None = None) -> None:
+    def __init__(self, region: str | None = None, *, attempts: int = ATTEMPTS) -> None:
         import boto3  # here, because every other verb would wait for it as well
 
         try:
@@ -59,7 +63,7 @@ class Account:
         self._config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=SILENCE_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=CONNECTIONS,
         )
         self._clients: dict[tuple[str, str], Any] = {}
@@ -110,6 +114,8 @@ def in_our_words(what: str) -> Iterator[None]:
         If there are none, or they expired.
     Denied
         If a policy forbids it.
+    NoAnswer
+        If AWS cannot be reached.
     TandemError
         For every other refusal, with the cloud's own words.
     """
@@ -127,7 +133,7 @@ def in_our_words(what: str) -> Iterator[None]:
     ) as error:
         raise _no_credentials(error) from error
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-        raise TandemError(
+        raise NoAnswer(
             f"Cannot {what}: AWS did not answer.",
             cause=str(error),
             next_step="check the network, then the same command again",

@@ -8,7 +8,13 @@ from typing import Any
 
 from contracts import aws_prices
 from contracts.errors import TandemError, UsageError
-from cost.account import PRICE_REGION, Account, in_our_words
+from cost.account import (
+    PRICE_REGION,
+    Account,
+    NoAnswer,
+    NoCredentials,
+    in_our_words,
+)
 
 LOOK_BACK = datetime.timedelta(hours=6)
 _MONTH = aws_prices.HOURS_A_MONTH
@@ -136,6 +142,8 @@ class Prices:
         return Price(bundled, _bundled())
 
     def _note(self, error: TandemError) -> None:
+        if isinstance(error, NoAnswer | NoCredentials):
+            self._account = None  # the next question would wait in vain as well
         words = " ".join(filter(None, (error.problem, error.cause)))
         if words not in self.causes:
             self.causes.append(words)

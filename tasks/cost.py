@@ -228,7 +228,8 @@ def _amount(text: str, option: str) -> float:
 
 def _account(region: str) -> Account | None:
     try:
-        return Account(region or None)
+        # A guess from the bundled table now is better than AWS's own price in a minute.
+        return Account(region or None, attempts=2)
     except TandemError:
         return None
 

@@ -37,8 +37,7 @@ def test_the_bundled_table_answers_where_aws_does_not_and_is_named_with_its_day(
     aws, monkeypatch
 ):
     monkeypatch.setenv("AWS_ENDPOINT_URL_PRICING", "http://127.0.0.1:9")
-    monkeypatch.setattr("cost.account.ATTEMPTS", 1)
-    prices = Prices(Account(), REGION)
+    prices = Prices(Account(attempts=1), REGION)
     assert prices.machine("t3.medium").hourly == 0.0432
     assert prices.machine("t3.medium").source == f"bundled table of {aws_prices.as_of()}"
     assert "did not answer" in prices.causes[0]
