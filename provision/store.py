@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from contracts import limits
 from contracts.errors import UsageError
 from contracts.inventory import Inventory
 from contracts.progress import Tell, step, tell_nobody
@@ -131,8 +132,7 @@ def last_work(inventory: Inventory, node: str, home: str, python: str) -> dict[s
     """Return what a machine does before it ends itself: it saves what was written on it."""
     wish = request(inventory, node)
     words: Sequence[str] = [wish[key] for key in ("bucket", "region", "prefix", "node")]
-    program = "/opt/tandem/watchdog.pyz"
-    return {"home": home, "command": [python, "-I", program, "save", *words]}
+    return {"home": home, "command": [python, "-I", limits.WATCHDOG, "save", *words]}
 
 
 def _packed(folder: Path) -> bytes:

@@ -1,21 +1,25 @@
 """More time within a budget, the operator's address, stack files, the bucket, the doctor."""
 
 import datetime
+import subprocess
+import sys
 import tarfile
 
 import boto3
 import pytest
 
 from contracts import inventory as inventories
+from contracts import limits
 from contracts.errors import RefusedError, UsageError
 from cost import lifetime
 from cost.account import Account
 from cost.audit import audit
 from infra import aws_access, aws_checks, aws_image, stack_file
 from infra.aws_settings import parse_aws
+from provision import store
 from provision.node import store as node_store
 from provision.node.program import Failure
-from tests.command_line import fab
+from tests.command_line import ROOT, fab
 from tests.doubles.aws_cluster import CLUSTER, make_bucket, make_cluster, make_network
 from tests.unit.provision_examples import inventory, node
 from workloads.store import Store, open_store
@@ -201,6 +205,20 @@ def test_what_is_kept_has_the_runs_and_no_credentials(bucket, tmp_path):
         names = archive.getnames()
     assert "runs/r1/results.jsonl" in names
     assert not [name for name in names if "credentials" in name]
+
+
+def test_a_machine_that_ends_itself_saves_by_the_watchdogs_own_file(bucket, tmp_path):
+    wish, _ = bucket
+    program = tmp_path / "watchdog.pyz"
+    program.write_bytes(limits.pack(ROOT))
+    found = machines(bucket=wish["bucket"], region=REGION)
+    last = store.last_work(found, "head", str(tmp_path), sys.executable)
+    command = [str(program) if part == limits.WATCHDOG else part for part in last["command"]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    key = f"{store.prefix(found)}/nodes/head.tar.gz"
+    assert done.stdout.strip() == key
+    assert boto3.client("s3").head_object(Bucket=wish["bucket"], Key=key)
 
 
 def settings_of(tmp_path, **given):
