@@ -4,7 +4,6 @@ Pulumi asks for a resource once, with one set of inputs. Asking again with other
 at run time, so this resource makes its own calls.
 """
 
-import base64
 import contextlib
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from infra.aws_launch import launch_request, tags
 from infra.aws_settings import AwsSettings
 
 # What the spot market answers when it has no machine, or none at the price.
@@ -67,7 +67,7 @@ class SpotOrOnDemandProvider(ResourceProvider):
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Change the tags."""
         with _ec2(_news) as ec2:
-            ec2.create_tags(Resources=[_id], Tags=_tags(_news))
+            ec2.create_tags(Resources=[_id], Tags=tags(_news))
             found = _describe(ec2, _id)
         if found is None:
             raise RuntimeError(f"{_id} has gone.\nNext: pulumi up --refresh makes another")
@@ -114,55 +114,6 @@ class SpotOrOnDemand(Resource, name="SpotOrOnDemand"):
             "market": None,
         }
         super().__init__(SpotOrOnDemandProvider(), name, inputs, opts)
-
-
-def launch_request(props: dict[str, Any], market: str) -> dict[str, Any]:
-    """Return what RunInstances is asked for; the same as Pulumi's own resource would ask."""
-    request: dict[str, Any] = {
-        "MinCount": 1,
-        "MaxCount": 1,
-        "ImageId": props["ami"],
-        "InstanceType": props["instance_type"],
-        "KeyName": props["key_name"],
-        "IamInstanceProfile": {"Name": props["iam_instance_profile"]},
-        # The SDK encodes it itself.
-        "UserData": base64.b64decode(props["user_data_base64"]),
-        "InstanceInitiatedShutdownBehavior": "terminate",
-        "MetadataOptions": {
-            "HttpEndpoint": "enabled",
-            "HttpTokens": "required",
-            "HttpPutResponseHopLimit": 1,
-        },
-        "NetworkInterfaces": [
-            {
-                "DeviceIndex": 0,
-                "SubnetId": props["subnet_id"],
-                "Groups": list(props["vpc_security_group_ids"]),
-                "AssociatePublicIpAddress": True,
-                "DeleteOnTermination": True,
-            }
-        ],
-        "BlockDeviceMappings": [
-            {
-                "DeviceName": props["root_device"],
-                "Ebs": {
-                    "VolumeType": "gp3",
-                    "VolumeSize": int(props["disk_gib"]),
-                    "Encrypted": True,
-                    "DeleteOnTermination": True,
-                },
-            }
-        ],
-        "TagSpecifications": [
-            {"ResourceType": kind, "Tags": _tags(props)} for kind in ("instance", "volume")
-        ],
-    }
-    if market == "spot":
-        options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
-        if props.get("max_price"):
-            options["MaxPrice"] = props["max_price"]
-        request["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
-    return request
 
 
 def _start(ec2: Any, props: dict[str, Any]) -> dict[str, Any]:
@@ -234,6 +185,12 @@ def _adopt(ec2: Any, props: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _describe(ec2: Any, instance: str) -> dict[str, Any] | None:
+    """Return a machine that is there; None for one that has gone or is going."""
+    found = _find(ec2, instance)
+    return found if found and found["State"]["Name"] in _ALIVE else None
+
+
+def _find(ec2: Any, instance: str) -> dict[str, Any] | None:
     try:
         answer = ec2.describe_instances(InstanceIds=[instance])
     except ClientError as error:
@@ -241,16 +198,16 @@ def _describe(ec2: Any, instance: str) -> dict[str, Any] | None:
             return None
         raise
     found: dict[str, Any] = answer["Reservations"][0]["Instances"][0]
-    return found if found["State"]["Name"] in _ALIVE else None
+    return found
 
 
 def _terminate(ec2: Any, instance: str) -> None:
-    try:
-        ec2.terminate_instances(InstanceIds=[instance])
-        ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance], WaiterConfig=_POLL)
-    except ClientError as error:
-        if _code(error) != "InvalidInstanceID.NotFound":
-            raise
+    """End a machine, and wait until its interface has let go of the network."""
+    found = _find(ec2, instance)
+    if found is None or found["State"]["Name"] == "terminated":
+        return
+    ec2.terminate_instances(InstanceIds=[instance])
+    ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance], WaiterConfig=_POLL)
 
 
 def _root_device(ec2: Any, image: str) -> str:
@@ -264,10 +221,6 @@ def _outputs(instance: dict[str, Any]) -> dict[str, Any]:
         "public_ip": instance.get("PublicIpAddress") or "",
         "market": "spot" if instance.get("InstanceLifecycle") == "spot" else "on-demand",
     }
-
-
-def _tags(props: dict[str, Any]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in sorted(props["tags"].items())]
 
 
 def _last_reason(error: WaiterError) -> str:
