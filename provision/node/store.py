@@ -72,6 +72,7 @@ def _check(home: str, request: dict[str, Any]) -> dict[str, Any]:
         raise Failure(f"the bucket {request['bucket']} gave back something else than was sent.")
     settings = {name: request[name] for name in ("bucket", "region", "prefix")}
     path = os.path.join(home, SETTINGS)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = f"{path}.{os.getpid()}.part"
     with open(temporary, "w") as stream:
         json.dump(settings, stream)
