@@ -10,7 +10,7 @@ from typing import Any
 from provision.node import records
 
 # Dask's processes without work use a few hundredths of a CPU; a task takes what it gets.
-BUSY_CPUS = 0.2
+BUSY_CPUS = 0.1
 _RAY_IDLE = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent", "ray::log_monitor")
 _HOMES = ("/home/*/.tandem", "/root/.tandem")
 
