@@ -1,9 +1,15 @@
 """The policy pack: what the program declares keeps each rule, and each sees its breach."""
 
 import copy
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 
+import grpc
 import pytest
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 from pulumi_policy import (
     ResourceValidationArgs,
     ResourceValidationPolicy,
@@ -194,3 +200,24 @@ def test_the_caps_of_a_stack_come_from_the_packs_configuration():
     args = StackValidationArgs([Machine()] * 3, {"most_nodes": 2.0})
     caps.validate(args, lambda words, urn: told.append(words))
     assert told == ["3 machines are more than 2"]
+
+
+def test_the_pack_runs_as_pulumi_starts_it_and_refuses_over_its_protocol():
+    pack_folder = Path(pack.__file__).parent
+    words = [sys.executable, "__main__.py", "127.0.0.1:1", "."]
+    with subprocess.Popen(words, cwd=pack_folder, stdout=subprocess.PIPE) as process:
+        try:
+            port = int(process.stdout.readline())
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                stub = analyzer_pb2_grpc.AnalyzerStub(channel)
+                info = stub.GetAnalyzerInfo(empty_pb2.Empty(), timeout=20)
+                request = analyzer_pb2.AnalyzeRequest(type=INGRESS, urn="u", name="open-ssh")
+                request.properties.update(
+                    {"cidrIpv4": "0.0.0.0/0", "fromPort": 22, "toPort": 22}
+                )
+                answer = stub.Analyze(request, timeout=20)
+        finally:
+            process.kill()
+    assert info.name == pack.NAME
+    found = [one.message for one in answer.diagnostics]
+    assert any("open-ssh: ports 22 to 22 are open to 0.0.0.0/0" in one for one in found)
