@@ -249,7 +249,7 @@ def test_a_cloud_that_was_killed_leaves_nothing_behind_for_long(engine, tmp_path
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=network)["Subnet"]["SubnetId"]
         ec2.run_instances(
             ImageId=BAKED,
-            InstanceType="t3.large",
+            InstanceType="t3.medium",
             MinCount=1,
             MaxCount=1,
             SubnetId=subnet,

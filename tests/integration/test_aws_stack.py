@@ -109,12 +109,12 @@ def test_a_machine_of_another_type_is_changed_and_of_another_image_made_anew(
 ):
     aws_stack.up()
     (first,) = aws_cluster.instances()
-    aws_stack.settings["head-type"] = "t3.xlarge"
+    aws_stack.settings["head-type"] = "t3.large"
     changed = aws_stack.up()
     assert changed.succeeded, changed.told()
     assert names(changed, "update") == {"node-1", "inventory"}
     (second,) = aws_cluster.instances()
-    assert (second["InstanceId"], second["InstanceType"]) == (first["InstanceId"], "t3.xlarge")
+    assert (second["InstanceId"], second["InstanceType"]) == (first["InstanceId"], "t3.large")
 
     del aws_stack.settings["image"]
     # What is no longer named is looked up, and what was looked up stays.

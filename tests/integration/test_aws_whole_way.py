@@ -114,6 +114,6 @@ def test_up_start_sweep_bucket_destroy_audit(way, tmp_path):
 def check_kept(cluster, bucket):
     s3 = cluster.account.client("s3")
     keys = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
-    assert any("results" in key for key in keys), keys
+    assert any(key.endswith("/results.tar.gz") for key in keys), keys
     for node in cluster.inventory().nodes:
-        assert any(f"/{node.name}" in key or key.startswith(node.name) for key in keys), keys
+        assert any(key.endswith(f"/nodes/{node.name}.tar.gz") for key in keys), keys

@@ -1,10 +1,13 @@
 """The double of Pulumi's engine itself, on a provider that only writes files."""
 
 import json
+import os
+import signal
+import time
 
 import pytest
 
-from tests.doubles.pulumi_stack import PulumiStack
+from tests.doubles.pulumi_stack import LOCKED, PulumiStack
 
 DESCRIPTION = """
 name: shelf
@@ -16,6 +19,8 @@ config:
 
 PROGRAM = """
 import json
+import os
+import signal
 import pulumi
 from shelf import Note
 texts = json.loads(pulumi.Config().require("texts"))
@@ -40,7 +45,8 @@ class Notes(ResourceProvider):
 
     def diff(self, id_, olds, news):
         replaces = ["name"] if "new name" in news["text"] else []
-        return DiffResult(olds["text"] != news["text"], replaces, delete_before_replace=True)
+        first = "beside" not in news["text"]
+        return DiffResult(olds["text"] != news["text"], replaces, delete_before_replace=first)
 
     def create(self, props):
         path = Path(os.environ["SHELF"]) / f"{props['name']}-{os.urandom(3).hex()}"
@@ -137,3 +143,29 @@ def test_a_value_of_the_wrong_type_is_refused_before_the_program_runs(stack):
     stack.settings["count"] = "many"
     with pytest.raises(ValueError, match="many"):
         stack.up()
+
+
+def test_a_successor_may_be_there_before_what_it_replaces_goes(stack, shelf):
+    stack.settings["texts"] = json.dumps({"a": "one"})
+    stack.up()
+    stack.settings["texts"] = json.dumps({"a": "new name beside"})
+    assert stack.up().changes() == [("create", "a"), ("delete", "a")]
+    assert texts(shelf) == ["new name beside"]
+    assert stack.up().changes() == []
+
+
+def test_one_operation_at_a_time_and_the_lock_outlives_a_kill(stack, shelf):
+    stack.settings["texts"] = json.dumps({"a": "killer"})
+    process = stack.start("up")
+    end = time.monotonic() + 60
+    while not list(shelf.parent.glob("*.lock")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    stack.settings["texts"] = json.dumps({"a": "one"})
+    refused = stack.up()
+    assert (refused.succeeded, LOCKED in refused.told()) == (False, True)
+    stack.cancel()
+    assert stack.up().succeeded
+    assert texts(shelf) == ["one"]

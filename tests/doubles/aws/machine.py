@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import docker.errors
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from infra import node_image
 from infra.local_nodes import LOCK
-from infra.settings import parse_size
 from tests.doubles.aws import laws, metadata, namespace, user_data
 from tests.doubles.aws.machine_labels import INSTANCE, LABEL
 
@@ -112,7 +112,7 @@ def make(client: Any, instance: Any, region: str, network: Any, label: str, bake
             network_mode=network.name,
             init=True,
             nano_cpus=int(float(os.environ.get("TANDEM_TEST_CPUS", "0.6")) * 1e9),
-            mem_limit=parse_size(os.environ.get("TANDEM_TEST_MEMORY", "3g")),
+            mem_limit=f"{INSTANCE_TYPES[instance.instance_type]['MemoryInfo']['SizeInMiB']}m",
             pids_limit=4096,
             shm_size="1g",
             security_opt=["no-new-privileges"],

@@ -39,6 +39,8 @@ def main() -> int:
 def serve() -> int:
     """Answer until the machine ends."""
     with socket.socket(socket.AF_UNIX) as listening:
+        if os.path.exists(SOCKET):
+            os.unlink(SOCKET)
         listening.bind(SOCKET)
         os.chmod(SOCKET, 0o666)  # noqa: S103  everybody may ask
         listening.listen(16)
@@ -71,6 +73,8 @@ def become(wanted: dict, streams: list[int]) -> None:
         os.setsid()
         for number, one in enumerate(streams):
             os.dup2(one, number)
+        # As sudo does: nobody behind it shall keep the caller's streams open.
+        os.closerange(3, 256)
         os.chdir(wanted["folder"])
         environment = {**ROOT, "PATH": PATH}
         os.execvpe(wanted["words"][0], wanted["words"], environment)  # noqa: S606
