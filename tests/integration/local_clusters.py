@@ -81,7 +81,8 @@ def ssh(node: Node, key: Path, command: str, *, user: str = "tandem") -> str:
     """Run a command on a machine, with its pinned host key alone, and return its output."""
     with paramiko.SSHClient() as client:
         kind, value = node.host_key.split()
-        name = f"[{node.ssh_host}]:{node.ssh_port}"
+        plain = node.ssh_port == 22
+        name = node.ssh_host if plain else f"[{node.ssh_host}]:{node.ssh_port}"
         pinned = paramiko.PKey.from_type_string(kind, base64.b64decode(value))
         client.get_host_keys().add(name, kind, pinned)
         client.set_missing_host_key_policy(paramiko.RejectPolicy())

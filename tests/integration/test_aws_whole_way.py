@@ -100,7 +100,10 @@ def test_up_start_sweep_bucket_destroy_audit(way, tmp_path):
         "sweep.run", "--workload", "forest", *WORK, "--results", str(results), timeout=1500
     )
     assert done.code == 0, done.err
-    lines = [json.loads(one) for one in (results / "forest" / "journal.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(one)
+        for one in (results / "forest" / "journal.jsonl").read_text().splitlines()
+    ]
     assert {one["engine"] for one in lines if one["kind"] == "run"} == {"ray", "dask"}
     assert sum(one["kind"] == "trial" for one in lines) == 4
     check_kept(cluster, inventory.bucket)
