@@ -212,14 +212,18 @@ def spare(running):
 
 
 def await_end(cluster, instance, seconds=120):
-    ec2, end = cluster.account.client("ec2"), time.monotonic() + seconds
-    while True:
-        found = ec2.describe_instances(InstanceIds=[instance])["Reservations"]
-        (machine,) = found[0]["Instances"]
-        if machine["State"]["Name"] == "terminated":
-            return machine
-        assert time.monotonic() < end, machine["State"]
+    """Wait until the cloud says terminated; return what it says then."""
+    end = time.monotonic() + seconds
+    while describe(cluster, instance)["State"]["Name"] != "terminated":
+        assert time.monotonic() < end, describe(cluster, instance)["State"]
         time.sleep(0.3)
+    return describe(cluster, instance)
+
+
+def describe(cluster, instance):
+    ec2 = cluster.account.client("ec2")
+    (found,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"]
+    return found["Instances"][0]
 
 
 def test_a_machine_that_shuts_itself_down_is_terminated(running, spare):

@@ -146,11 +146,12 @@ class Hypervisor:
         """Tell moto that a machine was shut down from within."""
         instance, backend = there.instance, laws.ec2(there.region)
         if instance.instance_initiated_shutdown_behavior == "terminate":
-            backend.terminate_instances([instance.id])
+            # Whoever is told that it is terminated finds nothing of it any more.
             self._machines.pop(instance.id).remove()
+            backend.terminate_instances([instance.id])
         else:
-            backend.stop_instances([instance.id])
             there.unwire()
+            backend.stop_instances([instance.id])
         instance.state_reason.code = "Client.InstanceInitiatedShutdown"
         instance.state_reason.message = (
             "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
