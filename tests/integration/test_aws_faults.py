@@ -10,7 +10,7 @@ import pytest
 from tests.doubles.pulumi_stack import LOCKED
 from tests.integration.pulumi_project import kill_session
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 QUOTA = (
     "You have requested more vCPU capacity than your current vCPU limit of 5 allows for the "

@@ -23,7 +23,7 @@ from tests.integration.aws_clusters import container_of, inside
 from tests.integration.aws_probes import ASK, LISTEN, TRY, a_container_within
 from tests.integration.local_clusters import docker_client, ssh
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.containers, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.doubles.aws.account import REGION
 from tests.integration import aws_clusters
 from tests.integration.aws_clusters import AwsCluster
 
-pytestmark = pytest.mark.timeout(2400)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 WORK = (
     "--preset",
     "tiny",
