@@ -244,6 +244,11 @@ def test_a_machine_ends_itself_when_its_time_is_up_with_no_operator_alive(runnin
     await_end(running, instance)
 
 
+def routes():
+    words = ["ip", "route", "show", "type", "unreachable"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
 def test_a_cloud_that_was_killed_leaves_nothing_behind_for_long(engine, tmp_path):
     """Neither container nor network: the next cloud removes what a dead one made."""
     with cloud(tmp_path / "first", machines=True) as first:
@@ -262,6 +267,8 @@ def test_a_cloud_that_was_killed_leaves_nothing_behind_for_long(engine, tmp_path
         with docker_client() as client:
             assert len(client.containers.list(filters=filters)) == 1
         os.kill(first.process_id, signal.SIGKILL)
+    assert f"metric {first.process_id}" in routes()
     with cloud(tmp_path / "second", machines=True), docker_client() as client:
+        assert f"metric {first.process_id}" not in routes()
         assert client.containers.list(all=True, filters=filters) == []
         assert client.networks.list(filters=filters) == []

@@ -29,7 +29,8 @@ class Hypervisor:
 
     def __init__(self, number: int, baked: str) -> None:
         self._label = str(os.getpid())
-        self._pool = f"198.18.{number}.0/24"
+        # The metric tells whose route it is, when that one was killed.
+        self._pool = ("unreachable", f"198.18.{number}.0/24", "metric", self._label)
         self._baked = baked
         self._client = docker_engine.connect().__enter__()
         self._lock = threading.RLock()
@@ -49,7 +50,10 @@ class Hypervisor:
             if not _alive(one.attrs["Labels"][LABEL]):
                 one.remove()
         # An address that no machine has must not be looked for in the outside world.
-        namespace.on_host("ip", "route", "replace", "unreachable", self._pool)
+        for words in namespace.routes("unreachable"):
+            if words[1].startswith("198.18.") and "metric" in words and not _alive(words[-1]):
+                namespace.on_host("ip", "route", "del", *words, check=False)
+        namespace.on_host("ip", "route", "replace", *self._pool)
         self._thread.start()
 
     def settle(self, action: str) -> None:
@@ -77,7 +81,7 @@ class Hypervisor:
                 _remove_network(network)
             for image in self._client.images.list(filters={"label": f"{LABEL}={self._label}"}):
                 self._client.images.remove(image.id, force=True)
-            namespace.on_host("ip", "route", "del", "unreachable", self._pool, check=False)
+            namespace.on_host("ip", "route", "del", *self._pool, check=False)
 
     def _labelled(self) -> list[Any]:
         filters = {"label": LABEL}

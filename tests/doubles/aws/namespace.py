@@ -33,6 +33,13 @@ def on_host(*command: str, check: bool = True) -> None:
     subprocess.run(command, check=check, capture_output=True, timeout=_SECONDS)
 
 
+def routes(kind: str) -> list[list[str]]:
+    """Return the host's routes of a kind, each as the words that made it."""
+    words = ["ip", "route", "show", "type", kind]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=_SECONDS)
+    return [line.split() for line in done.stdout.splitlines()]
+
+
 def serve(pid: int, address: str, port: int, application: Any) -> BaseWSGIServer:
     """Answer HTTP on an address of its own in the network of a process, from this process."""
     run_in(pid, "ip", "address", "replace", f"{address}/32", "dev", "lo")
