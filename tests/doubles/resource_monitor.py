@@ -118,19 +118,19 @@ class ResourceMonitor(
                 ignoreChanges=request.ignoreChanges,
             )
         )
-        if diff.replaces and (diff.deleteBeforeReplace or request.deleteBeforeReplace):
-            steps.delete(old)
-            steps.create(record)
-        elif diff.replaces:
-            # The old one goes when all that refers to it refers to the new one.
-            steps.create(record, replaces=old)
-        elif diff.changes == provider_pb2.DiffResponse.DIFF_SOME:
+        if diff.changes != provider_pb2.DiffResponse.DIFF_SOME:
+            steps.say("same", urn)
+            return old
+        if not diff.replaces:
             steps.update(record, old)
             if steps.dry_run:
                 record["id"], record["outputs"] = old["id"], {**old["outputs"], **inputs}
+        elif diff.deleteBeforeReplace or request.deleteBeforeReplace:
+            steps.delete(old)
+            steps.create(record)
         else:
-            steps.say("same", urn)
-            return old
+            # The old one goes when all that refers to it refers to the new one.
+            steps.create(record, replaces=old)
         return record
 
     def _fail(self, context: Any, reason: str) -> None:
