@@ -5,7 +5,6 @@ import dataclasses
 import datetime
 import os
 import platform
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from contracts.progress import Event
 from infra import node_image
 from provision import first_contact
 from provision.plan import chosen
-from tasks import sweep_answer
+from tasks import sweep_answer, typed
 from tasks.care import kept_words
 from tasks.progress import Progress
 from tasks.sweep_machines import Machines
@@ -185,7 +184,11 @@ def _run(sweep: _Sweep, fresh: bool) -> Answer:
             tell(Event("sweep", "journal", "done", 0.0, words))
         history = read_history(reading.records)
         check_machines(history, sweep.plan, sweep.name)
-        _measure(sweep, journal, history, tell)
+        try:
+            _measure(sweep, journal, history, tell)
+        except KeyboardInterrupt as stopped:
+            words = f"Interrupted. What is done is kept.\nNext: {_command()}"
+            raise KeyboardInterrupt(words) from stopped
         saved = kept_words(sweep.inventory, sweep.folder)
     answer = sweep_answer.outcome(
         sweep.name, sweep.request, sweep.journal, history, again=_command()
@@ -235,8 +238,8 @@ def _one_at_a_time(sweep: _Sweep) -> Iterator[None]:
 
 
 def _command() -> str:
-    """Return the command that this process was started with, as one would type it."""
-    return shlex.join(["fab", *sys.argv[1:]])
+    """Return the command that goes on with what this process was started for."""
+    return typed.again(sys.argv[1:], run, without="fresh")
 
 
 collection = Collection("sweep", run)

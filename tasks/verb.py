@@ -100,8 +100,10 @@ def _run(
         answer = function(context, *args, **options)
     except TandemError as error:
         return _fail(str(error), error.as_json(), error.exit_code, json)
-    except KeyboardInterrupt:
-        words = "Interrupted. What is done is kept.\nNext: the same command goes on from there"
+    except KeyboardInterrupt as stopped:
+        words = str(stopped) or (
+            "Interrupted. What is done is kept.\nNext: the same command goes on from there"
+        )
         return _fail(words, {"error": "Interrupted", "problem": words}, INTERRUPTED, json)
     except OSError as error:
         name = errno.errorcode.get(error.errno or 0)

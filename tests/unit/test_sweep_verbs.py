@@ -9,7 +9,15 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from contracts import inventory
-from contracts.errors import BAD_USAGE, DONE, PARTIAL, REFUSED, RefusedError, TandemError
+from contracts.errors import (
+    BAD_USAGE,
+    DONE,
+    INTERRUPTED,
+    PARTIAL,
+    REFUSED,
+    RefusedError,
+    TandemError,
+)
 from contracts.files import single_writer
 from contracts.inventory import Inventory, Node
 from contracts.progress import tell_nobody
@@ -267,6 +275,33 @@ def test_fresh_keeps_the_earlier_results_under_another_name(typed, place, monkey
     kept = sorted((place / "results").glob("forest-until-*"))
     assert len(kept) == 2
     assert before in [one.read_bytes() for one in (place / "results").rglob("journal.jsonl")]
+
+
+STARTED_ANEW = {
+    "long": (["--nodes", "1", "--fresh"], "fab sweep.run --nodes 1"),
+    "short": (["-f", "-n", "1"], "fab sweep.run -n 1"),
+    "combined": (["-jf", "-fn", "1"], "fab sweep.run -j -n 1"),
+    "as a value": (["-pf", "--vary", "rows=1 0"], "fab sweep.run -pf --vary 'rows=1 0'"),
+}
+
+
+@pytest.mark.parametrize(("options", "again"), STARTED_ANEW.values(), ids=STARTED_ANEW)
+def test_what_was_started_anew_goes_on_and_does_not_start_anew(
+    typed, place, monkeypatch, options, again
+):
+    """An incomplete sweep and one that was interrupted name the command that goes on."""
+    monkeypatch.setattr(sweep.sys, "argv", ["fab", "sweep.run", *options])
+    monkeypatch.setattr(sweep, "_measure", lambda *all: None)
+    _, out, _ = typed(sweep.run, preset="tiny", fresh=True)
+    assert f"Next: {again} tries" in out
+
+    def interrupt(*all):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "_measure", interrupt)
+    code, _, err = typed(sweep.run, preset="tiny", fresh=True)
+    assert code == INTERRUPTED
+    assert err.endswith(f"What is done is kept.\nNext: {again}\n")
 
 
 def test_a_report_of_the_latest_sweep(typed, place):
