@@ -18,6 +18,7 @@ from invoke.context import Context
 from contracts.errors import DONE, INTERRUPTED, TandemError
 from contracts.files import state_folder
 from infra import pulumi_cli
+from infra.processes import is_alive, read_record
 from tasks.verb import Answer, verb
 
 SWEEPS = ("demo-digits", "demo-covtype")
@@ -71,14 +72,44 @@ def run(context: Context, keep: bool = False, dry_run: bool = False) -> Answer:
     seconds["together"] = time.monotonic() - begin
     reports = [str(Path("results", name, "report.html")) for name in SWEEPS]
     document = {"door": door, "seconds": seconds, "reports": reports}
-    left = (
-        f"The machines are still there. Next: {shlex.join(phases[-1].command)}"
-        if keep
-        else "Nothing is left running."
-    )
+    left = _kept(phases[-1]) if keep else [_gone()]
     rows = [f"  {title:<22} {took:7.1f} s" for title, took in seconds.items()]
-    lines = ["", "The demo is done.", *rows, left, *(f"Report: {one}" for one in reports)]
+    lines = ["", "The demo is done.", *rows, *left, *(f"Report: {one}" for one in reports)]
     return Answer(document, "\n".join(lines))
+
+
+def _kept(removal: Phase) -> list[str]:
+    """Say how to look around, and how to remove what was kept."""
+    return [
+        "The machines are still there.",
+        f"Look around: {_typed(Phase('', ('fab', 'cluster.status')))}",
+        f"Next: {_typed(removal)}",
+    ]
+
+
+def _gone() -> str:
+    engine = read_record(state_folder() / "engine.json")
+    if engine is not None and is_alive(engine):
+        return (
+            "No machine is left. The Docker engine that set-up started runs on; "
+            "make clean stops it."
+        )
+    return "Nothing is left running."
+
+
+def _typed(phase: Phase) -> str:
+    """Return a command as one types it alone, for the machines of the demo."""
+    command = shlex.join(phase.command)
+    if phase == SET_UP:
+        return command
+    words = [f"TANDEM_STATE={shlex.quote(str(_state()))}"]
+    if phase.command[0] == "pulumi" and "PULUMI_CONFIG_PASSPHRASE" not in os.environ:
+        words.append("PULUMI_CONFIG_PASSPHRASE=")
+    return " ".join([*words, command])
+
+
+def _state() -> Path:
+    return state_folder() / "demo"
 
 
 def _phases(door: str) -> list[Phase]:
@@ -99,7 +130,7 @@ def _phases(door: str) -> list[Phase]:
 
 def _run_phases(phases: list[Phase], door: str, *, keep: bool) -> dict[str, float]:
     """Run the phases in turn; once there may be machines, remove them whatever happens."""
-    environment = {**_environment(), "TANDEM_STATE": str(state_folder() / "demo")}
+    environment = {**_environment(), "TANDEM_STATE": str(_state())}
     seconds: dict[str, float] = {}
     count = len(phases)
 
@@ -165,7 +196,7 @@ def _run_phase(phase: Phase, environment: Mapping[str, str]) -> float:
         raise TandemError(
             f"The demo stopped at '{phase.title}': the command ended with {code}.",
             cause="What it printed stands above.",
-            next_step=f"mend that, then make demo again, or alone: {shlex.join(phase.command)}",
+            next_step=f"mend that, then make demo again, or alone: {_typed(phase)}",
         )
     return time.monotonic() - begin
 
