@@ -1,6 +1,7 @@
 """The engine's dashboard, made ready on the head and reached through a tunnel."""
 
 import contextlib
+import errno
 from collections.abc import Iterator
 
 from contracts.endpoint import Endpoint
@@ -59,8 +60,15 @@ def tunnel(
 def _open(stack: contextlib.ExitStack, link: Connection, asked: int | None, remote: int) -> int:
     """Open the tunnel at the port that was asked for, else at the dashboard's or a free one."""
     for candidate in (asked,) if asked is not None else (remote, 0):
-        with contextlib.suppress(OSError):
+        try:
             return stack.enter_context(link.forward(candidate, remote))
+        except OSError as error:
+            failure = error
+    if asked is None:
+        raise failure
+    reason = {errno.EADDRINUSE: "is in use", errno.EACCES: "is for root alone"}
     raise UsageError(
-        f"--port {asked} is in use on this machine.", next_step="name another --port"
-    )
+        f"--port {asked} {reason.get(failure.errno or 0, 'cannot be opened')} on this machine.",
+        cause=str(failure),
+        next_step="the same command with another --port, or with none for a free one",
+    ) from failure

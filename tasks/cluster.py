@@ -6,23 +6,22 @@ import json as json_format
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
 
 from invoke.collection import Collection
 from invoke.context import Context
 
 from contracts import inventory as inventories
-from contracts.endpoint import ENGINES, Endpoint
+from contracts.endpoint import ENGINES
 from contracts.errors import TandemError, UsageError
 from contracts.files import state_folder
 from contracts.inventory import Inventory
-from provision import bringup, dashboard, first_contact, ssh_config
+from provision import bringup, first_contact, ssh_config
 from provision import logs as node_logs
 from provision import status as node_status
 from provision.links import Links
 from provision.plan import chosen
-from tasks import care
+from tasks import care, dashboard
 from tasks.progress import Progress
 from tasks.verb import Answer, verb, whole_number
 from tasks.waterfall import Waterfall
@@ -166,37 +165,6 @@ def ssh(
     os.execvp("ssh", command)  # noqa: S606  a list of arguments, and no shell
 
 
-@verb(
-    help={
-        "port": "the port on this machine; by default the dashboard's own, or a free one",
-        "seconds": "end after so many seconds instead of at Ctrl-C",
-        "inventory": INVENTORY,
-    }
-)
-def dashboard_(
-    context: Context, port: str = "", seconds: str = "", inventory: str = ""
-) -> Answer:
-    """Open a tunnel to the engine's dashboard and print its address; Ctrl-C ends it.
-
-    The dashboard is started when it is first asked for. Ray's asks for the cluster's token,
-    which lies in a file of this machine; its path is printed.
-    """
-    machines = _inventory(inventory)
-    endpoint = _endpoint(machines)
-    local = whole_number(port, "--port") if port else None
-    limit = float(whole_number(seconds, "--seconds")) if seconds else None
-    with (
-        Links(machines) as links,
-        dashboard.tunnel(links, machines, endpoint, port=local, tell=Progress()) as address,
-    ):
-        _say(f"{address}  (Ctrl-C ends the tunnel)")
-        if endpoint.engine == "ray":
-            token = state_folder() / "credentials" / machines.cluster_id / "ray_token"
-            _say(f"The page asks for the token in {token}")
-        _wait(limit)
-    return Answer({"url": address, "engine": endpoint.engine}, "")
-
-
 @verb(help={"inventory": INVENTORY})
 def stop(context: Context, inventory: str = "") -> Answer:
     """End everything that runs on the nodes; the machines, environments and logs stay."""
@@ -222,16 +190,6 @@ def _node(machines: Inventory, name: str) -> str:
             next_step=f"--node with one of {', '.join(names)}",
         )
     return name
-
-
-def _endpoint(machines: Inventory) -> Endpoint:
-    endpoint = bringup.known_endpoint(state_folder())
-    if endpoint is None or endpoint.cluster_id != machines.cluster_id:
-        raise UsageError(
-            f"No engine was started on cluster {machines.cluster_id!r}.",
-            next_step="fab cluster.start --engine ray",
-        )
-    return endpoint
 
 
 def _started(started: bringup.Started, waterfall: Waterfall) -> Answer:
@@ -284,15 +242,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _wait(limit: float | None) -> None:
-    """Wait for Ctrl-C, or for so many seconds."""
-    give_up = time.monotonic() + limit if limit is not None else None
-    with contextlib.suppress(KeyboardInterrupt):
-        while give_up is None or time.monotonic() < give_up:
-            time.sleep(0.2)
-
-
 collection = Collection(
     "cluster", start, status, logs, ssh, stop, care.allow, care.extend, care.save
 )
-collection.add_task(dashboard_, name="dashboard")
+collection.add_task(dashboard.show, name="dashboard")

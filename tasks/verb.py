@@ -26,7 +26,8 @@ _DISK_TROUBLE = {"ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "ENOENT", "ENOT
 class Answer:
     """What a verb has to say: an object for `--json`, and the same in words.
 
-    `exit_code` is for outcomes that are no error and yet not plain success.
+    The object is empty where all was printed already. `exit_code` is for outcomes that are no
+    error and yet not plain success.
     """
 
     document: Mapping[str, Any]
@@ -120,7 +121,8 @@ def _run(
     except Exception as error:
         return _defect(error, json)
     if json:
-        print(json_format.dumps(answer.document, indent=2, sort_keys=True))
+        if answer.document:
+            print(json_format.dumps(answer.document, indent=2, sort_keys=True))
     elif answer.text:
         print(answer.text)
     return answer.exit_code
