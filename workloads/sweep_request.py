@@ -98,12 +98,28 @@ def subject_of(
         given = {**given, "preset": preset}
     fixed = [setting.partition("=")[0].strip() for setting in settings]
     found = varied(vary, [*fixed, "preset"] if preset else fixed)
+    given = with_settings(given, settings)
+    try:
+        return _subject(workload, given, found)
+    except InvalidDocument as error:
+        if grid is None:
+            raise
+        raise InvalidDocument(
+            source=f"{error.source}, with {grid},",
+            problems=error.problems,
+            next_step=f"mend {grid}, or the options beside it, and run the same command again",
+        ) from error
+
+
+def _subject(
+    workload: Workload, given: Mapping[str, Any], found: Sequence[Mapping[str, Any]]
+) -> Subject:
     if not found:
-        work = _work(workload, with_settings(given, settings))
+        work = _work(workload, given)
         baseline = Variation({}, _plain(workload, work))
         same = baseline.work.fingerprint == work.fingerprint
         return Subject(work, (), () if same else (baseline,))
-    variations = _variations(workload, with_settings(given, settings), found)
+    variations = _variations(workload, given, found)
     return Subject(variations[0].work, variations, _baselines(workload, variations))
 
 
@@ -134,7 +150,7 @@ def _variations(
     problems += _twins(variations)
     if problems:
         raise InvalidDocument(
-            source=f"the parameters of {workload.NAME}", problems=problems, next_step=EXAMPLE
+            source=f"the configuration of {workload.NAME}", problems=problems, next_step=EXAMPLE
         )
     return tuple(variations)
 

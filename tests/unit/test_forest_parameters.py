@@ -141,3 +141,19 @@ def test_all_problems_are_told_at_once():
         folds=0, seed=-1, dataset="x", reuse=0, builder="", grid={"n_estimators": [0], "y": [1]}
     )
     assert len(found) == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "example"),
+    [
+        ({"folds": 1}, "--set folds=3"),
+        ({"grid": {"magic": [1]}}, '--set "grid.n_estimators=[50,100]"'),
+        ({"preset": "huge"}, "--preset default"),
+        ({"magic": 1, "seed": -1}, "--set seed=0"),
+    ],
+    ids=str,
+)
+def test_what_to_type_fits_the_field_that_is_wrong(changes, example):
+    with pytest.raises(InvalidDocument) as failure:
+        forest.validate({**GOOD, **changes})
+    assert failure.value.next_step == example

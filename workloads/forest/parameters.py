@@ -1,6 +1,7 @@
 """What a user may ask of the workload `forest`, and every way in which it can be wrong."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts.schema import Problems
@@ -65,7 +66,17 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 BUILDERS = ("auto", "compiled", "scikit-learn")
 _NAMES = ("dataset", "rows", "folds", "seed", "grid", "reuse", "builder", "data_version")
-_EXAMPLE = 'fab sweep.run --workload forest --set "grid.n_estimators=[50,100]"'
+_SOURCE = "the configuration of forest"
+_EXAMPLES = {
+    "preset": "--preset default",
+    "dataset": "--set dataset=digits",
+    "rows": "--set rows=1000, or leave rows out for all there are",
+    "folds": "--set folds=3",
+    "seed": "--set seed=0",
+    "reuse": "--set reuse=true",
+    "builder": "--set builder=auto",
+    "grid": '--set "grid.n_estimators=[50,100]"',
+}
 _OURS = {
     "random_state": "is the run's seed",
     "n_jobs": "is 1: a slot has one core",
@@ -106,13 +117,13 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if rows is not None and dataset is not None and folds is not None:
         _check_rows(problems, rows, dataset, folds)
     _check_grid(problems, merged["grid"])
-    problems.raise_if_any("the parameters of forest", next_step=_EXAMPLE)
+    problems.raise_if_any(_SOURCE, next_step=_example(problems.found))
     found = datasets.describe(datasets.settle_name(dataset), rows)
     if given.get("data_version", found.version) != found.version:
         problems.add(
             "data_version", f"is {given['data_version']!r}, but is {found.version} here"
         )
-        problems.raise_if_any("the parameters of forest", next_step="leave data_version out")
+        problems.raise_if_any(_SOURCE, next_step="leave data_version out")
     return {
         **merged,
         "dataset": found.dataset,
@@ -144,6 +155,13 @@ def _preset(problems: Problems, parameters: Mapping[str, Any]) -> Mapping[str, A
         return PRESETS[name]
     problems.add("preset", f"must be one of {', '.join(PRESETS)}, is {name!r:.80}")
     return {}
+
+
+def _example(found: Sequence[str]) -> str:
+    """Return what to type for the first field that is wrong and has a right form."""
+    fields = [re.split(r"[.:\[]", problem, maxsplit=1)[0] for problem in found]
+    known = [_EXAMPLES[field] for field in fields if field in _EXAMPLES]
+    return known[0] if known else _EXAMPLES["grid"]
 
 
 def _check_rows(problems: Problems, rows: int, dataset: str, folds: int) -> None:
