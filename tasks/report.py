@@ -52,7 +52,7 @@ def build(
 
 def _folders(root: Path, names: list[str]) -> list[Path]:
     known = results.sweep_names(root)
-    if not known:
+    if not known and not names:
         raise UsageError(
             f"There is no sweep in {root}/ to report on.",
             next_step="fab sweep.run --workload forest",
@@ -60,9 +60,12 @@ def _folders(root: Path, names: list[str]) -> list[Path]:
     folders = [results.sweep_folder(root, name) for name in names or known[-1:]]
     missing = [folder.name for folder in folders if folder.name not in known]
     if missing:
+        others = f"there is: {', '.join(known)}" if known else "nor is there another"
         raise UsageError(
-            f"There is no sweep {missing[0]!r} in {root}/; there is: {', '.join(known)}.",
-            next_step=f"fab report.build --name {known[-1]}",
+            f"There is no sweep {missing[0]!r} in {root}/; {others}.",
+            next_step=f"fab report.build --name {known[-1]}"
+            if known
+            else f"fab sweep.run --workload forest --name {missing[0]}",
         )
     return folders
 
