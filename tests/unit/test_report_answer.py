@@ -82,7 +82,10 @@ def test_a_single_repeat_settles_nothing():
     found = said(evidence(time=times(GOOD), repeats=1))
     assert found.verdict == "unknown"
     assert found.headline.startswith("Not certain yet: Dask on 3 nodes looks 2.8 times")
-    assert "measured only once" in " ".join(found.sentences)
+    text = " ".join(found.sentences)
+    assert "measured only once" in text
+    assert "the same command with `--repeats 3` settles it" in text
+    assert "fab sweep.run" not in text, "options that are left out make another sweep of it"
 
 
 def test_a_gain_too_small_to_bother():
@@ -209,4 +212,5 @@ def test_a_disturbed_row_is_in_no_figure_and_is_explained():
     found = evidence(change=change)
     assert 9999.0 not in [one for cell in found.clean for one in found.seconds(cell)]
     assert [one.row.wall_seconds for one in found.left_out] == [9999.0]
-    assert "`fab sweep.run --repeats 4` adds a clean repeat" in " ".join(said(found).sentences)
+    text = " ".join(said(found).sentences)
+    assert "the same command with `--repeats 4` adds a clean repeat" in text

@@ -155,7 +155,8 @@ def _why(compared: Comparison, verdict: Verdict, evidence: Evidence) -> str:
     if verdict == "unknown":
         return (
             f"That is a factor of {factor}, but one of them was measured only once, which "
-            f"says nothing about the spread; `fab sweep.run --repeats {more}` settles it."
+            "says nothing about the spread; the same command with "
+            f"`--repeats {more}` settles it."
         )
     if compared.ratio <= 1:
         return "More machines made it slower: moving the work cost more than sharing it saved."
@@ -254,7 +255,7 @@ def _incomplete(evidence: Evidence) -> str | None:
     failed = f", {len(evidence.failed)} failed" if evidence.failed else ""
     return (
         f"{len(evidence.missing)} of {len(evidence.runs)} planned runs lack results ({trials} "
-        f"trials not done{failed}). The same `fab sweep.run` goes on where it stopped."
+        f"trials not done{failed}). The same command goes on where it stopped."
     )
 
 
@@ -277,6 +278,6 @@ def _disturbed(evidence: Evidence) -> Iterator[str]:
     if count:
         yield (
             f"{count} run{'s were' if count > 1 else ' was'} disturbed and left out of every "
-            f"figure; `fab sweep.run --repeats {evidence.plan.repeats + 1}` adds a clean "
-            "repeat."
+            f"figure; the same command with `--repeats {evidence.plan.repeats + 1}` adds a "
+            "clean repeat."
         )
