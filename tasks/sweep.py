@@ -101,13 +101,6 @@ def run(
     unit_deadline: str = "600",
 ) -> Answer:
     """Measure a workload on every engine and number of nodes; again: go on where it stopped."""
-    subject = subject_of(
-        workload,
-        preset=preset,
-        grid=Path(grid) if grid else None,
-        settings=list(set),
-        vary=list(vary),
-    )
     wanted = engines_of(listed(engines), baseline=baseline)
     count = whole_number(repeats, "--repeats")
     limits = Limits(
@@ -121,6 +114,14 @@ def run(
     machines = inventories.load(path)
     if counts:
         chosen(machines, max(counts))
+    # Last, because it may load scikit-learn, for which nobody waits who mistyped a name.
+    subject = subject_of(
+        workload,
+        preset=preset,
+        grid=Path(grid) if grid else None,
+        settings=list(set),
+        vary=list(vary),
+    )
     if not dry_run:
         machines = first_contact.meet(machines, path, Progress())
     counts = counts or tuple(range(1, len(machines.nodes) + 1))

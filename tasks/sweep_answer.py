@@ -29,7 +29,8 @@ def preview(name: str, request: SweepRequest, journal: Journal, history: History
         + f", about {request.fits()} fits in all; {len(todo)} runs to do"
         + (f", about {span(left)}." if left else "."),
         *(
-            f"  {run.cell.engine:<6}{run.cell.nodes:>3} nodes, repeat {run.repeat}"
+            f"  {run.cell.engine:<6}{run.cell.nodes:>3} "
+            f"node{'s' if run.cell.nodes > 1 else ''}, repeat {run.repeat}"
             + "".join(f", {one}" for one in run.cell.variation)
             for run in todo
         ),

@@ -123,7 +123,19 @@ def test_a_malformed_grid(typed, place, text):
     (place / "grid.toml").write_text(text)
     code, _, err = typed(sweep.run, grid="grid.toml")
     assert code == BAD_USAGE
-    assert "problem" in err
+    assert "grid.toml" in err.partition(":")[0]
+    assert "Next: mend grid.toml" in err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"nodes": "3"}, {"inventory": "none.json"}, {"name": "../x"}, {"unit_deadline": "soon"}],
+    ids=str,
+)
+def test_what_needs_no_library_is_checked_before_what_loads_one(typed, monkeypatch, options):
+    monkeypatch.setattr(sweep, "subject_of", lambda *all, **named: 1 / 0)
+    code, _, _ = typed(sweep.run, **options)
+    assert code == BAD_USAGE
 
 
 def test_a_malformed_inventory(typed, place):
@@ -144,7 +156,7 @@ def test_a_dry_run_says_what_would_be_done(typed, place):
     code, out, _ = typed(sweep.run, preset="tiny", repeats="2", dry_run=True)
     assert code == DONE
     assert "10 runs of 4 combinations, about 80 fits in all; 10 runs to do" in out
-    assert out.splitlines()[1].split() == ["ray", "1", "nodes,", "repeat", "1"]
+    assert out.splitlines()[1].split() == ["ray", "1", "node,", "repeat", "1"]
     assert not (place / "results").exists()
 
 
@@ -332,7 +344,7 @@ def test_a_report_of_an_unfinished_sweep_is_partial(typed, place):
     ("options", "words"),
     [
         ({}, "There is no sweep in results/"),
-        ({"name": "x"}, "There is no sweep in results/"),
+        ({"name": "x"}, "There is no sweep 'x' in results/"),
         ({"price": "cheap"}, "--price must be a number"),
         ({"price": "-1"}, "--price must be a number"),
         ({"price": "nan"}, "--price must be a number"),
