@@ -56,6 +56,7 @@ clean: ## remove local machines, the Docker engine we started, caches and the en
 
 $(BIN)/.synced: requirements-operator.lock
 	@echo "Python environment: .venv from requirements-operator.lock"
+	@test "$$(uname -s)" = Linux || { echo "Tandem's operator needs Linux; this is $$(uname -s). Next: run make in a Linux machine"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	    { echo "Tandem needs Python 3.11 to 3.13; $(PYTHON) is another. Next: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
