@@ -5,6 +5,7 @@ import pytest
 from contracts.errors import InvalidDocument, TandemError
 from contracts.trial import canonical
 from workloads import datasets, forest
+from workloads.runs import PlannedTrial, RunSpec
 
 GOOD = {"dataset": "digits", "folds": 3, "grid": {"n_estimators": [5]}}
 
@@ -76,10 +77,17 @@ def test_what_is_given_goes_over_the_preset():
     assert complete["grid"]["n_estimators"] == [100]
 
 
-def test_the_scaling_preset_has_many_units_of_one_size():
+def test_the_scaling_preset_has_many_units_of_one_size(tmp_path):
     complete = forest.validate({"preset": "scaling"})
     combinations = forest.combinations(complete)
-    assert len(combinations) * complete["folds"] >= 60
+    trials = tuple(PlannedTrial(f"{at:020x}", one) for at, one in enumerate(combinations))
+    spec = RunSpec(
+        run_id="0" * 20, workload="forest", engine="ray", address="x", nodes=("head",),
+        addresses={"head": "127.0.0.1"}, slots={"head": 1}, credentials={},
+        home=str(tmp_path), repeat=1, seed=0, parameters=complete, trials=trials,
+        run_deadline_seconds=60.0, unit_deadline_seconds=60.0, max_attempts=1,
+    )  # fmt: skip
+    assert len(forest.open_work(spec).units) >= 60
     assert len({(c["n_estimators"], c["max_features"]) for c in combinations}) == 1
 
 
