@@ -27,11 +27,13 @@ from tasks.care import kept_words
 from tasks.progress import Progress
 from tasks.sweep_machines import Machines
 from tasks.verb import Answer, listed, verb, whole_number
+from workloads import registry
 from workloads import results as result_folders
 from workloads.history import History, read_history
 from workloads.journal import Journal, JournalWriteError
 from workloads.measurement import Limits, Measurement
 from workloads.records import PlanRecord
+from workloads.runs import ENGINES
 from workloads.sweep_request import (
     SweepRequest,
     check_machines,
@@ -42,6 +44,12 @@ from workloads.sweep_request import (
 
 LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
 GRID = "a TOML file with the workload's parameters"
+# Written out, because help must not wait for NumPy to load; a test compares them.
+PRESETS = "default, scaling, cover-type, demo, demo-cover-type, tiny"
+SETTINGS = (
+    "dataset (digits, iris, wine, breast_cancer, covtype, covtype-like or "
+    "synthetic-covtype-v1), rows, folds, seed, grid.NAME, reuse and builder"
+)
 
 
 @dataclass(frozen=True)
@@ -62,13 +70,13 @@ class _Sweep:
 
 @verb(
     help={
-        "workload": "what to compute",
-        "engines": "engines to compare, separated by commas",
+        "workload": f"what to compute: {', '.join(registry.names())}",
+        "engines": f"engines to compare, separated by commas: {', '.join(ENGINES)}",
         "nodes": "node counts, separated by commas; by default 1 to all machines",
         "repeats": "how often each engine on each number of nodes is measured",
-        "preset": "a named set of the workload's parameters",
+        "preset": f"a named set of the workload's parameters: {PRESETS}",
         "grid": GRID,
-        "set": "one parameter as key=value; can be given several times",
+        "set": f"one parameter as key=value, of {SETTINGS}; can be given several times",
         "vary": "measure each value of a parameter, as NAME=V1,V2 (such as "
         "--vary rows=1000,10000); can be given several times, which multiplies",
         "name": "the sweep's name and folder; by default the workload's",

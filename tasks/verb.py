@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,9 +60,21 @@ def verb(*, help: Mapping[str, str] | None = None) -> Callable[[Callable[..., An
         shown: Any = run
         shown.__signature__ = signature.replace(parameters=[*own, flag])
         texts = {"json": "print one JSON object on standard output and nothing else there"}
-        return task(shown, help={**texts, **(help or {})})
+        return task(shown, help={**texts, **_with_defaults(help or {}, own)})
 
     return decorate
+
+
+def _with_defaults(
+    help: Mapping[str, str], parameters: Sequence[inspect.Parameter]
+) -> dict[str, str]:
+    """Return the help with each default that is a text of its own; a flag's name says its."""
+    defaults = {one.name.replace("_", "-"): one.default for one in parameters}
+    found = {name: value for name, value in defaults.items() if isinstance(value, str)}
+    return {
+        name: f"{text} (default {found[name]})" if found.get(name) else text
+        for name, text in help.items()
+    }
 
 
 def whole_number(text: str, option: str, *, least: int = 1) -> int:

@@ -23,6 +23,8 @@ from contracts.inventory import Inventory, Node
 from contracts.progress import tell_nobody
 from tasks import report, sweep, sweep_machines
 from tests.doubles import sweep_journal
+from workloads import datasets
+from workloads.forest import parameters
 from workloads.sweep import Cell
 
 KEY = (
@@ -166,6 +168,15 @@ def test_a_dry_run_as_json(typed):
     document = json.loads(out)
     assert document["todo"] == [{"engine": "dask", "nodes": 2, "repeat": 1}]
     assert (document["fits"], document["complete"]) == (8, False)
+
+
+def test_the_help_names_what_can_be_chosen():
+    helped = {argument.name: argument.help for argument in sweep.run.get_arguments()}
+    assert helped["preset"].endswith(": " + ", ".join(parameters.PRESETS))
+    assert all(f" {name}" in helped["set"].replace("(", " ") for name in datasets.names())
+    settings = set(parameters.defaults()) - {"grid"} | {"grid.NAME"}
+    assert all(name in helped["set"] for name in settings)
+    assert "ray, dask" in helped["engines"]
 
 
 VARIED = {"preset": "tiny", "nodes": "1,2", "engines": "ray", "repeats": "1"}

@@ -45,6 +45,16 @@ def test_every_verb_offers_json_in_its_help():
     assert names == ["name", "json"]
 
 
+def test_help_shows_each_default_that_is_no_flag():
+    @verb(help={"size": "how big", "dry-run": "touch nothing", "name": "whose"})
+    def sized(context, size="3g", dry_run=False, name=""):
+        """Size."""
+
+    helped = {argument.names[0]: argument.help for argument in sized.get_arguments()}
+    assert helped["size"] == "how big (default 3g)"
+    assert (helped["dry-run"], helped["name"]) == ("touch nothing", "whose")
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
