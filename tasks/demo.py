@@ -15,21 +15,24 @@ from pathlib import Path
 from invoke.collection import Collection
 from invoke.context import Context
 
-from contracts.errors import DONE, INTERRUPTED, TandemError
+from contracts.errors import DONE, INTERRUPTED, TandemError, UsageError
 from contracts.files import state_folder
-from infra import pulumi_cli
+from infra import docker_engine, pulumi_cli
 from infra.processes import is_alive, read_record
 from tasks.verb import Answer, verb
 
+MIB = 1024**2
 SWEEPS = ("demo-digits", "demo-covtype")
 LIMIT_SECONDS = 1800
+MOST_MEMORY, LEAST_MEMORY = 3072, 1024  # MiB of a machine
 _DOORS = {
     "fab": (
-        "fab local.up --name demo --nodes 3 --cpus 0.6 --memory 3g",
+        "fab local.up --name demo --nodes 3 --cpus 0.6 --memory {memory}",
         "fab local.down --name demo",
     ),
     "pulumi": (
-        "pulumi up --yes --skip-preview --stack demo --config name=demo",
+        "pulumi up --yes --skip-preview --stack demo --config name=demo "
+        "--config memory={memory}",
         "pulumi destroy --yes --skip-preview --stack demo --remove",
     ),
 }
@@ -59,15 +62,16 @@ SET_UP = Phase("set-up", ("fab", "setup.run"))
 )
 def run(context: Context, keep: bool = False, dry_run: bool = False) -> Answer:
     """Make three machines, sweep a forest on Ray and Dask, build the report, remove all."""
+    memory = _memory(_docker_memory())
     if dry_run:
-        commands = [shlex.join(phase.command) for phase in (SET_UP, *_phases(_door()))]
+        commands = [shlex.join(phase.command) for phase in (SET_UP, *_phases(_door(), memory))]
         return Answer({"door": _door(), "commands": commands}, "\n".join(commands))
     begin = time.monotonic()
     _say(f"Tandem demo.\n\n{SET_UP.title}\n$ {shlex.join(SET_UP.command)}")
     seconds = {SET_UP.title: _run_phase(SET_UP, _environment())}
     door = _door()
     _say(f"\n{_WORDS_ON_DOORS[door]}")
-    phases = _phases(door)
+    phases = _phases(door, memory)
     seconds |= _run_phases(phases, door, keep=keep)
     seconds["together"] = time.monotonic() - begin
     reports = [str(Path("results", name, "report.html")) for name in SWEEPS]
@@ -112,8 +116,39 @@ def _state() -> Path:
     return state_folder() / "demo"
 
 
-def _phases(door: str) -> list[Phase]:
-    up, down = _DOORS[door]
+def _docker_memory() -> int:
+    """Return the bytes that Docker has, or this computer while set-up is to start it here."""
+    try:
+        with docker_engine.connect(timeout=10.0) as client:
+            return int(client.info()["MemTotal"])
+    except docker_engine.NoEngine:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _memory(total: int) -> str:
+    """Return the memory of each of three machines where Docker has so many bytes in all.
+
+    A quarter is left to the operator, or to the virtual machine that Docker runs in.
+
+    Raises
+    ------
+    UsageError
+        If that is too little; nothing is touched.
+    """
+    mib = min(MOST_MEMORY, total // 4 // MIB)
+    if mib < LEAST_MEMORY:
+        raise UsageError(
+            f"Docker has {total / MIB / 1024:.1f} GiB of memory here, and the demo needs "
+            f"{4 * LEAST_MEMORY // 1024}.",
+            cause=f"Three machines of at least {LEAST_MEMORY} MiB take three quarters of it.",
+            next_step="give Docker's virtual machine more memory, or make demo on a larger "
+            "computer",
+        )
+    return f"{mib}m"
+
+
+def _phases(door: str, memory: str) -> list[Phase]:
+    up, down = (command.format(memory=memory) for command in _DOORS[door])
     sweep = (
         "fab sweep.run --workload forest --engines ray,dask --nodes 1,2,3 --repeats 1 --fresh"
     )

@@ -7,7 +7,7 @@ import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from contracts.errors import DONE, FAILED, INTERRUPTED, TandemError
+from contracts.errors import BAD_USAGE, DONE, FAILED, INTERRUPTED, TandemError
 from infra.processes import start_ticks
 from tasks import demo
 
@@ -19,6 +19,7 @@ def state(tmp_path, monkeypatch):
     monkeypatch.setenv("TANDEM_STATE", str(tmp_path / "my state"))
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
     monkeypatch.setattr(demo.pulumi_cli, "find", lambda state: None)
+    monkeypatch.setattr(demo, "_docker_memory", lambda: 16 << 30)
     return tmp_path / "my state"
 
 
@@ -125,3 +126,25 @@ def test_pulumi_makes_the_machines_where_there_is_one_and_its_stack_is_made_once
     assert code == DONE
     assert titles(done).count("stack") == (0 if "demo" in stacks else 1)
     assert "PULUMI_CONFIG_PASSPHRASE= pulumi destroy" in printed.out
+
+
+@pytest.mark.parametrize("door", ["fab", "pulumi"])
+@pytest.mark.parametrize(
+    ("gib", "memory"), [(4, "1024m"), (8, "2048m"), (12, "3072m"), (64, "3072m")]
+)
+def test_three_machines_fit_into_the_memory_that_docker_has(door, gib, memory):
+    up = demo._phases(door, demo._memory(gib << 30))[0]
+    assert up.command[-1].removeprefix("memory=") == memory
+
+
+def test_too_little_memory_is_refused_before_anything_is_made(shown, monkeypatch):
+    monkeypatch.setattr(demo, "_docker_memory", lambda: (4 << 30) - 1024**3)
+    code, done, printed = shown()
+    assert (code, done) == (BAD_USAGE, [])
+    assert "Docker has 3.0 GiB of memory here, and the demo needs 4" in printed.err
+
+
+def test_the_memory_is_known_with_and_without_an_engine(monkeypatch, tmp_path):
+    monkeypatch.undo()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
+    assert demo._docker_memory() > 1 << 28
