@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workloads.forest.exact import builders, kernel_build, native
 from workloads.forest.exact.builders import ForestBuilder, NotExact
-from workloads.forest.exact.codes import encode
+from workloads.forest.exact.codes import CodedColumn, CodedMatrix, encode, pack
 from workloads.forest.exact.growth import NO_LIMIT, BeyondBuilder, GrowthRule
 from workloads.forest.exact.native_builder import NativeBuilder
 from workloads.forest.exact.sharing import forest_data
@@ -69,6 +69,22 @@ def test_wide_columns_and_many_classes_are_within_the_rules():
     rule = GrowthRule("gini", 2, 2, 1, 0.0, 0.0, 3000)
     ours, theirs = NativeBuilder(encode(x), y, 40), SklearnBuilder(x, y, 40)
     found = [trees(one, rule, rows, rows, 1, (NO_LIMIT, 9)) for one in (ours, theirs)]
+    assert found[0] == found[1]
+
+
+def test_columns_far_to_the_right_are_read():
+    random = np.random.RandomState(0)
+    values = np.arange(3, dtype=np.float32)
+    same = CodedColumn(values, np.zeros(24, dtype=np.uint8))
+    last = [CodedColumn(values, random.randint(0, 3, 24).astype(np.uint8)) for _ in range(9)]
+    columns = [same] * 65_536 + last
+    coded = CodedMatrix(tuple(columns), pack(columns, 24))
+    x, y = np.zeros((24, len(columns)), dtype=np.float32), random.randint(0, 2, 24)
+    x[:, -9:] = np.column_stack([column.codes for column in last])
+    rows = np.arange(24)
+    rule = GrowthRule("gini", 3, 2, 1, 0.0, 0.0, 24)
+    ours, theirs = NativeBuilder(coded, y, 2), SklearnBuilder(x, y, 2)
+    found = [trees(one, rule, rows, rows, 1, (NO_LIMIT,)) for one in (ours, theirs)]
     assert found[0] == found[1]
 
 

@@ -4,8 +4,8 @@
 /* One node as the walk reads it: leaves lead to themselves. */
 typedef struct {
     int32_t child[2];
-    uint16_t offset, mask, threshold;
-    uint8_t shift, reserved;
+    uint32_t bit; /* of the code within the row: eight times the byte, and more for a bit */
+    uint16_t mask, threshold;
 } Step;
 
 /*
@@ -20,12 +20,12 @@ void tandem_apply(const Forest *f, const uint32_t *at, uint32_t n, int32_t *leav
         int32_t feature = f->feature[i];
         step->child[0] = feature < 0 ? i : f->left[i];
         step->child[1] = feature < 0 ? i : f->right[i];
-        step->offset = step->mask = step->threshold = step->shift = 0;
+        step->bit = step->mask = step->threshold = 0;
         if (feature >= 0) {
             const Column *column = &f->columns[feature];
-            step->offset = (uint16_t)column->row_offset;
+            step->bit = (uint32_t)column->row_offset << 3;
+            if (column->row_bit > 0) step->bit |= (uint32_t)column->row_bit;
             step->threshold = (uint16_t)f->threshold[i];
-            step->shift = column->row_bit > 0 ? (uint8_t)column->row_bit : 0;
             step->mask = column->row_bit >= 0 ? 1 : column->width == 1 ? 255 : 65535;
         }
     }
@@ -42,8 +42,9 @@ void tandem_apply(const Forest *f, const uint32_t *at, uint32_t n, int32_t *leav
             for (uint32_t i = 0; i < 8; i++) {
                 const Step *step = &steps[node[i]];
                 uint16_t code;
-                copy(&code, row[i] + step->offset, 2);
-                int32_t next = step->child[(code >> step->shift & step->mask) > step->threshold];
+                copy(&code, row[i] + (step->bit >> 3), 2);
+                int32_t high = (code >> (step->bit & 7u) & step->mask) > step->threshold;
+                int32_t next = step->child[high];
                 moved |= (uint32_t)(next ^ node[i]);
                 node[i] = next;
             }
