@@ -119,6 +119,18 @@ def test_a_damaged_data_file_is_made_again(spec):
     assert path.read_bytes() == content
 
 
+def test_what_other_libraries_noted_is_made_again(spec, monkeypatch):
+    unit = run_work.preparation(spec)
+    note = next(Path(spec.home).glob("data/*/codes-*.json"))
+    first = json.loads(note.read_text())
+    note.write_text(json.dumps({**first, "base": {"n_estimators": 7}}))
+    done_here(unit)
+    assert json.loads(note.read_text())["base"] == {"n_estimators": 7}
+    monkeypatch.setattr(forest, "libraries", lambda: {"scikit-learn": "1.10.0"})
+    done_here(unit)
+    assert json.loads(note.read_text())["base"] == first["base"]
+
+
 def test_the_times_of_the_trials_add_up_to_what_was_spent(spec):
     work = SharedForestWork(spec)
     results, spent = [], 0.0

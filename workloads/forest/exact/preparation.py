@@ -13,6 +13,7 @@ from workloads import datasets
 from workloads.datasets import Data
 from workloads.forest.exact.sharing import content_name, forest_data, write_data
 from workloads.forest.exact.units import warm_up
+from workloads.sweep import sources_fingerprint
 
 
 def prepare_shared(
@@ -20,7 +21,8 @@ def prepare_shared(
 ) -> dict[str, Any]:
     """Put the data, their codes and their split into a node's cache, once.
 
-    A file that is there is checked against its name, which is the hash of its content.
+    A file that is there is checked against its name, which is the hash of its content. What
+    other code or other libraries noted is made again.
 
     Returns
     -------
@@ -31,7 +33,8 @@ def prepare_shared(
 
     facts = datasets.prepare(home, Data(**data))
     note = note_path(home, data["version"], folds, seed, builder)
-    if not _whole(note):
+    code = _code()
+    if not _whole(note, code):
         x, y = datasets.load(home, Data(**data))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a class may have fewer rows than there are folds
@@ -40,7 +43,8 @@ def prepare_shared(
         shared = forest_data(x, classes, split, coded=_coded(builder))
         name = write_data(note.parent, shared)
         base = make_forest({}, seed).get_params()
-        write_json(note, {"name": name, "base": base, "columns": int(x.shape[1])})
+        columns = int(x.shape[1])
+        write_json(note, {"name": name, "base": base, "columns": columns, "code": code})
     return {**facts, "shared": read_note(note)["name"]}
 
 
@@ -71,10 +75,18 @@ def _coded(builder: str) -> bool:
     return builder != "scikit-learn"
 
 
-def _whole(note: Path) -> bool:
-    """Say whether the noted file is there and its content is what its name says."""
+def _code() -> str:
+    """Return the identity of the code and the libraries that decide what is noted."""
+    from workloads import forest
+
+    return sources_fingerprint(forest.sources(), forest.libraries())
+
+
+def _whole(note: Path, code: str) -> bool:
+    """Say whether this code noted the file, and its content is what its name says."""
     try:
-        name: str = read_note(note)["name"]
-        return content_name(note.parent / name) == name
+        found = read_note(note)
+        name: str = found["name"]
+        return bool(found["code"] == code) and content_name(note.parent / name) == name
     except (OSError, ValueError, KeyError):
         return False
