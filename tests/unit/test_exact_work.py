@@ -148,8 +148,10 @@ def test_a_value_that_is_not_whole_is_refused_and_still_needed(search):
         with pytest.raises(ValueError, match="votes of a unit"):
             work.accept(unit.unit_id, wrong)
     short = grow_unit(**{**unit.arguments, "last": unit.arguments["last"] - 1})
-    with pytest.raises(ValueError, match="another number of trees"):
-        work.accept(unit.unit_id, short)
+    elsewhere = grow_unit(**{**unit.arguments, "fold": 1})
+    for other in (short, elsewhere, grow_unit(**work.units[-1].arguments)):
+        with pytest.raises(ValueError, match="of another unit"):
+            work.accept(unit.unit_id, other)
     assert work.needed(unit.unit_id)
 
 

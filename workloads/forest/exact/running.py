@@ -11,6 +11,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 
 from workloads.engines import Unit
 from workloads.forest.exact.builders import ForestBuilder
+from workloads.forest.exact.elsewhere import UnitsFailed
 from workloads.forest.exact.plan import Plan
 from workloads.forest.exact.sharing import ForestData, write_data
 from workloads.forest.exact.tallies import GroupTally, Judge
@@ -103,7 +104,13 @@ def share_in_process(
 def share_elsewhere(
     plan: Plan, data: ForestData, judges: Sequence[Judge], choice: str, run: Run
 ) -> Shared:
-    """Hand out units over one data file in a temporary folder, and commit what comes back."""
+    """Hand out units over one data file in a temporary folder, and commit what comes back.
+
+    Raises
+    ------
+    UnitsFailed
+        If not every unit had a value in the end.
+    """
     shared = Shared()
     with tempfile.TemporaryDirectory(prefix="exact-forest-") as folder:
         name = write_data(Path(folder), data)
@@ -117,10 +124,17 @@ def share_elsewhere(
             early=Path(folder),
         )
         for unit_id, value in run(work.units):
-            shared.builder, shared.reason = value["builder"], value["reason"]
             for done in work.accept(unit_id, value):
                 for fold, score in enumerate(done.scores):
                     shared.scores[done.trial, fold] = score
+            shared.builder, shared.reason = value["builder"], value["reason"]
+        if left := work.units:
+            raise UnitsFailed(
+                f"The search ended early: no value of {len(left)} unit{'s'[: len(left) > 1]} "
+                f"came, {left[0].unit_id} among them.",
+                cause="the engine's run() ended before it had yielded every unit",
+                next_step="mend the engine; without engine= the same search runs here",
+            )
     return shared
 
 

@@ -1,12 +1,15 @@
 """Units: a few trees of one group on one fold, as plain JSON that any machine can work on."""
 
 import functools
+import hashlib
 import math
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from contracts.trial import canonical
 from workloads.engines import Unit
 from workloads.forest.exact import native
 from workloads.forest.exact.builders import ForestBuilder
@@ -124,7 +127,14 @@ def grow_unit(
         for tree in range(first, last)
     ]
     name, reason = forest.builder.maker(wanted.rule)
-    return {**encode_votes(trees), "builder": name, "reason": reason}
+    whose = unit_name(data, fold, group, first, last)
+    return {**encode_votes(trees), "of": whose, "builder": name, "reason": reason}
+
+
+def unit_name(data: str, fold: int, group: Mapping[str, Any], first: int, last: int) -> str:
+    """Return what tells the trees of a unit from all others: a hash, 16 digits."""
+    text = canonical([data, fold, dict(group), first, last])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def warm_up(folder: str, data: str, builder: str = "auto") -> str:
@@ -148,15 +158,29 @@ def tree_seconds(group: Group, n_train: int, builder: str = "auto") -> float:
     return 1e-3 * len(depths) + n_train * levels * group.rule.max_features * pace * share
 
 
+@dataclass(frozen=True)
 class _Opened:
-    def __init__(self, data: ForestData, builder: str) -> None:
-        self.data = data
-        self.builder = ForestBuilder(data, builder)
+    data: ForestData
+    builder: ForestBuilder
 
 
-@functools.lru_cache(maxsize=1)
+class _Latest(threading.local):
+    """What this thread opened last: a builder has room for the tree of one thread."""
+
+    key: tuple[str, str, str] | None = None
+    opened: _Opened
+
+
+_latest = _Latest()
+
+
 def _opened(folder: str, data: str, builder: str) -> _Opened:
-    return _Opened(open_data(Path(folder) / data), builder)
+    key = folder, data, builder
+    if _latest.key != key:
+        mapped = open_data(Path(folder) / data)
+        _latest.opened = _Opened(mapped, ForestBuilder(mapped, builder))
+        _latest.key = key
+    return _latest.opened
 
 
 def _trees_per_unit(group: Group, by_time: float, n_test: int) -> int:

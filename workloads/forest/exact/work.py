@@ -14,7 +14,7 @@ from workloads.forest.exact.kept import Early, Kept, Key
 from workloads.forest.exact.plan import Plan
 from workloads.forest.exact.sharing import ForestData
 from workloads.forest.exact.tallies import GroupTally, Judge, Score
-from workloads.forest.exact.units import TreeRange, cut_units, fit_for_units
+from workloads.forest.exact.units import TreeRange, cut_units, fit_for_units, unit_name
 from workloads.forest.exact.votes import Tally, Vote, decode_votes
 
 
@@ -66,6 +66,7 @@ class ExactWork:
         plan = fit_for_units(plan, data, builder)
         self.plan = self._plan = plan
         self._data = data
+        self._name = name
         self._judge = judge or (lambda fold: accuracy_judge(data, fold))
         self._ranges: dict[str, TreeRange] = {}
         self._waiting: dict[Key, list[TreeRange]] = {}
@@ -115,6 +116,9 @@ class ExactWork:
         if not self.needed(unit_id):
             return []
         trees = decode_votes(value)
+        group = part.unit.arguments["group"]
+        if value.get("of") != unit_name(self._name, part.fold, group, part.first, part.last):
+            raise ValueError(f"what came for {unit_id} is the value of another unit")
         if len(trees) != part.last - part.first:
             raise ValueError(f"{unit_id} has another number of trees")
         key = (part.fold, part.group)
