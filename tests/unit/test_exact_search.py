@@ -3,6 +3,7 @@
 import doctest
 import warnings
 
+import joblib
 import numpy as np
 import pytest
 from exact_cases import NAMES, both, data_set, differences, forest
@@ -12,6 +13,7 @@ from sklearn.metrics import make_scorer, matthews_corrcoef
 from sklearn.model_selection import GridSearchCV, KFold, LeaveOneGroupOut, ShuffleSplit
 from sklearn.utils.estimator_checks import check_estimator
 
+from workloads.forest.exact.elsewhere import UnitsFailed
 from workloads.forest.exact.search import ExactForestSearchCV
 
 BUILDERS = ("compiled", "scikit-learn")
@@ -116,6 +118,15 @@ def test_several_processes_give_the_same_bits():
     assert exact.builder_ == "compiled"
 
 
+def test_threads_grow_trees_apart():
+    x, y = data_set("covtype", 300)
+    grid = {"n_estimators": [3, 60], "max_depth": [2, None], "ccp_alpha": [0.0, 0.01]}
+    with joblib.parallel_config(backend="threading"):
+        plain, exact = both(x, y, grid, n_jobs=2)
+    assert differences(plain, exact) == []
+    assert exact.builder_ == "compiled"
+
+
 class BackToFront:
     """An engine that gives values in the worst order, some of them twice."""
 
@@ -132,6 +143,31 @@ def test_an_engine_may_answer_in_any_order():
     grid = {"n_estimators": [3, 45], "max_depth": [4, None], "max_features": [3, 7]}
     plain, exact = both(x, y, grid, engine=BackToFront())
     assert differences(plain, exact) == []
+
+
+class Wrong:
+    """An engine that leaves the last unit out, or gives every unit the first one's value."""
+
+    def __init__(self, wrong):
+        self.wrong = wrong
+
+    def run(self, units):
+        from workloads.forest.exact.units import grow_unit
+
+        for unit in units[:-1] if self.wrong == "too few" else units:
+            chosen = units[0] if self.wrong == "the first" else unit
+            yield unit.unit_id, grow_unit(**chosen.arguments)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"), [("too few", "no value of 1 unit"), ("the first", "of another unit")]
+)
+def test_an_engine_that_gives_wrong_values_is_found_out(wrong, told):
+    x, y = data_set("covtype", 200)
+    grid = {"n_estimators": [40], "max_depth": [4, None]}
+    search = ExactForestSearchCV(forest(), grid, cv=KFold(2), engine=Wrong(wrong))
+    with pytest.raises((UnitsFailed, ValueError), match=told):
+        search.fit(x, y)
 
 
 OUTSIDE = {
@@ -228,6 +264,28 @@ def test_a_generator_of_splits_is_read_once(estimator):
     assert differences(*found) == []
 
 
+@pytest.mark.parametrize("grid", [{"class_weight": ["balanced"]}, {"max_depth": [2, None]}])
+def test_folds_are_drawn_once_and_not_by_explain(grid):
+    x, y = data_set("iris")
+    found = []
+    for kind in (GridSearchCV, ExactForestSearchCV):
+        cv = KFold(3, shuffle=True, random_state=np.random.RandomState(1))
+        found.append(kind(forest(n_estimators=3), grid, cv=cv, refit=False))
+    assert "combinations" in found[1].explain(x, y) or "class weights" in found[1].explain(x, y)
+    assert differences(*(search.fit(x, y) for search in found)) == []
+    # what they draw from stands where it does after GridSearchCV
+    assert differences(*(search.fit(x, y) for search in found)) == []
+
+
+def test_explain_leaves_a_generator_of_splits_to_fit():
+    x, y = data_set("iris")
+    grid, splits = {"n_estimators": [2, 4]}, list(KFold(3).split(x))
+    plain = GridSearchCV(forest(), grid, cv=splits, refit=False).fit(x, y)
+    exact = ExactForestSearchCV(forest(), grid, cv=iter(splits), refit=False)
+    assert "on each of 3 folds" in exact.explain(x, y)
+    assert differences(plain, exact.fit(x, y)) == []
+
+
 def test_missing_values_are_left_to_gridsearchcv():
     x, y = data_set("iris")
     x = x.copy()
@@ -237,9 +295,10 @@ def test_missing_values_are_left_to_gridsearchcv():
     assert "NaN" in exact.builder_reason_
 
 
-def test_infinite_values_fail_as_they_do_in_gridsearchcv():
+@pytest.mark.parametrize("kind", ["float64", "float32", "float16"])
+def test_infinite_values_fail_as_they_do_in_gridsearchcv(kind):
     x, y = data_set("iris")
-    x = x.copy()
+    x = x.astype(kind)
     x[3, 2] = np.inf
     plain, exact = both(x, y, {"n_estimators": [3, 5], "max_depth": [2, None]})
     assert differences(plain, exact) == []
@@ -336,9 +395,12 @@ KINDS = ("float32", "float16", "int64", "uint8", "bool")
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_number_gives_the_same_bits(kind):
     x, y = data_set("digits", 200)
-    plain, exact = both(x.astype(kind), y, {"n_estimators": [3, 7], "max_depth": [3, None]})
+    grid = {"n_estimators": [3, 7], "max_depth": [3, None]}
+    plain, exact = both(x.astype(kind), y, grid)
     assert differences(plain, exact) == []
     assert exact.plan_ is not None
+    with warnings.catch_warnings(action="error"):
+        exact.explain(x.astype(kind), y)
 
 
 def test_values_closer_than_scikit_learn_tells_apart_give_the_same_bits():

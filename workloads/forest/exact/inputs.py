@@ -1,6 +1,6 @@
 """What a search is given, checked against the rules of sharing before anything runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,21 +60,42 @@ def check_inputs(
     return Inputs(matrix, *_classes(y, len(matrix)))
 
 
-def split_folds(
-    splitter: Any, x: Any, y: Any, parameters: Mapping[str, Any]
-) -> list[tuple[Any, Any]]:
-    """Return the folds of a splitter as row numbers.
+class DrawnFolds:
+    """The folds that a splitter drew: one with a generator would draw others a second time.
 
-    Raises
-    ------
-    OutsideTheRules
-        If there are none, or as `check_folds`.
+    Parameters
+    ----------
+    splitter : object
+        What `check_cv` returns.
+    x, y, parameters
+        What it is given.
     """
-    n_splits = splitter.get_n_splits(x, y, **parameters)
-    folds = list(splitter.split(x, y, **parameters))
-    if not folds or len(folds) != n_splits:
-        raise OutsideTheRules("there is no fold, or not as many as the splitter says")
-    return check_folds(folds, _num_samples(x))
+
+    def __init__(self, splitter: Any, x: Any, y: Any, parameters: Mapping[str, Any]) -> None:
+        self._n_splits = splitter.get_n_splits(x, y, **parameters)
+        self._folds = list(splitter.split(x, y, **parameters))
+        self._n_rows = _num_samples(x)
+
+    def get_n_splits(self, *_: Any, **__: Any) -> int:
+        """Return what the splitter said."""
+        n_splits: int = self._n_splits
+        return n_splits
+
+    def split(self, *_: Any, **__: Any) -> Iterator[tuple[Any, Any]]:
+        """Yield the folds as the splitter did."""
+        yield from self._folds
+
+    def as_rows(self) -> list[tuple[Any, Any]]:
+        """Return the folds as row numbers.
+
+        Raises
+        ------
+        OutsideTheRules
+            If there are none, or as `check_folds`.
+        """
+        if not self._folds or len(self._folds) != self._n_splits:
+            raise OutsideTheRules("there is no fold, or not as many as the splitter says")
+        return check_folds(self._folds, self._n_rows)
 
 
 def check_folds(folds: Sequence[tuple[Any, Any]], n_rows: int) -> list[tuple[Any, Any]]:
@@ -159,8 +180,9 @@ def _matrix(x: Any) -> np.ndarray:
     matrix = np.asarray(x)
     if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or 0 in matrix.shape:
         raise OutsideTheRules("the data is not a table of numbers")
-    # comparisons with NaN are false; numbers beyond float32 become infinite in a tree
-    if not (matrix.min() >= -_LARGEST and matrix.max() <= _LARGEST):
+    # comparisons with NaN are false; numbers beyond float32 become infinite in a tree; and
+    # the largest float32 is infinite itself as the float16 that NumPy would compare with
+    if not (float(matrix.min()) >= -_LARGEST and float(matrix.max()) <= _LARGEST):
         raise OutsideTheRules("the data has NaN, or numbers beyond float32")
     return matrix
 

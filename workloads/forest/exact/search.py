@@ -1,5 +1,6 @@
 """The search as a scikit-learn estimator: GridSearchCV's interface, results and errors."""
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -14,10 +15,10 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from workloads.forest.exact.builders import CHOICES
 from workloads.forest.exact.inputs import (
+    DrawnFolds,
     Inputs,
     check_inputs,
     plan_candidates,
-    split_folds,
 )
 from workloads.forest.exact.parameters import OutsideTheRules
 from workloads.forest.exact.plain_fits import fit_plainly
@@ -115,9 +116,7 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
     def fit(self, X: Any, y: Any = None, **params: Any) -> "ExactForestSearchCV":
         """Score every combination, then refit the best; see GridSearchCV.fit."""
         self._validate_params()
-        given = self.cv
-        if hasattr(given, "__next__"):
-            self.cv = list(given)  # read twice where the search is left to GridSearchCV
+        given = self._keep_splits()
         try:
             return self._fit(X, y, params)
         finally:
@@ -163,11 +162,21 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         Nothing is fitted.
         """
         self._validate_params()
+        given = self._keep_splits()
         try:
+            self.cv = copy.deepcopy(given)  # a generator of random numbers stays where it is
             _, plan, _ = self._planned(X, y, params)
         except OutsideTheRules as reason:
             return f"Nothing is shared, GridSearchCV does all of it: {reason}."
+        finally:
+            self.cv = given
         return plan.explain()
+
+    def _keep_splits(self) -> Any:
+        """Return `cv`; splits that could be read only once are read and kept."""
+        if hasattr(self.cv, "__next__"):
+            self.cv = list(self.cv)
+        return self.cv
 
     def _planned(
         self, x: Any, y: Any, params: Mapping[str, Any]
@@ -178,7 +187,8 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         x, y = indexable(x, y)
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         self._checked_cv_orig = splitter
-        folds = split_folds(splitter, x, y, params)
+        self.cv = drawn = DrawnFolds(splitter, x, y, params)  # should GridSearchCV do it all
+        folds = drawn.as_rows()
         plan = plan_candidates(self.estimator, self.param_grid, inputs, folds)
         return inputs, plan, folds
 
