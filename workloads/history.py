@@ -70,10 +70,9 @@ class History:
         known += [row.attempt for row in self.rows if row.run_id == run_id]
         return max(known, default=0) + 1
 
-    def last_folder(self, run_id: str) -> str:
-        """Return the folder of the latest attempt at a run; empty before the first."""
-        attempts = self.attempts.get(run_id)
-        return attempts[-1].folder if attempts else ""
+    def folders(self, run_id: str) -> tuple[str, ...]:
+        """Return the folders of the attempts at a run, the latest first."""
+        return tuple(attempt.folder for attempt in reversed(self.attempts.get(run_id, ())))
 
     def todo(self, runs: Iterable[PlannedRun]) -> list[PlannedRun]:
         """Return the runs, in the order given, that have a trial without a score."""

@@ -151,7 +151,7 @@ class Measurement:
             run_deadline_seconds=self._limits.run_seconds,
             unit_deadline_seconds=self._limits.unit_seconds,
             max_attempts=self._limits.attempts,
-            continues=self._history.last_folder(run.run_id),
+            continues=self._history.folders(run.run_id),
         )
         self.record(attempt)
         self._cluster.launch(spec)

@@ -57,9 +57,9 @@ class RunSpec:
         After which the run, or one try of one unit, is given up.
     max_attempts : int
         How often a unit is tried before its trials fail.
-    continues : str
-        The folder of an earlier attempt at the same run, which ended before its time; what a
-        workload kept there may be taken up. Empty for the first attempt.
+    continues : tuple of str
+        The folders of earlier attempts at the same run, which ended before their time, the
+        latest first; what a workload kept there may be taken up.
     """
 
     run_id: str
@@ -78,7 +78,7 @@ class RunSpec:
     run_deadline_seconds: float
     unit_deadline_seconds: float
     max_attempts: int = 3
-    continues: str = ""
+    continues: tuple[str, ...] = ()
 
 
 def load(path: Path) -> RunSpec:
@@ -111,6 +111,7 @@ def as_document(spec: RunSpec) -> dict[str, Any]:
     """Return the specification as the JSON object of its schema."""
     document: dict[str, Any] = {"schema": SCHEMA, **dataclasses.asdict(spec)}
     document["nodes"] = list(spec.nodes)
+    document["continues"] = list(spec.continues)
     document["trials"] = [dataclasses.asdict(trial) for trial in spec.trials]
     return document
 
@@ -133,14 +134,14 @@ def _build(document: Mapping[str, Any], source: str) -> RunSpec:
         "run_deadline_seconds": ((int, float), _duration_rule),
         "unit_deadline_seconds": ((int, float), _duration_rule),
         "max_attempts": (int, _from_one_rule),
-        "continues": (str, _earlier_rule),
+        "continues": (list, _earlier_rule),
     }
     values: dict[str, Any] = {}
     for name in names:
         kind, rule = kinds.get(name, (str, None))
         needed = name != "continues"
         values[name] = problems.value(document, name, kind, rule=rule, required=needed)
-    values["continues"] = values["continues"] or ""
+    values["continues"] = tuple(values["continues"] or ())
     for table in ("addresses", "slots"):
         if values[table] is not None and values["nodes"] is not None:
             _match_nodes(problems, table, values)
@@ -177,8 +178,9 @@ def _id_rule(value: str) -> str | None:
     return None if _DIGITS.match(value) else "must be 20 hexadecimal digits"
 
 
-def _earlier_rule(value: str) -> str | None:
-    return None if not value else _id_rule(value)
+def _earlier_rule(value: list[Any]) -> str | None:
+    found = (_id_rule(one) if isinstance(one, str) else "must hold texts" for one in value)
+    return next((problem for problem in found if problem), None)
 
 
 def _engine_rule(value: str) -> str | None:

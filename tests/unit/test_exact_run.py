@@ -160,7 +160,7 @@ def test_another_attempt_takes_up_what_was_kept_and_says_so(spec):
     first = SharedForestWork(spec)
     work_off(first, first.units[:4])
     assert "kept_parts_taken_up" not in first.summary([])
-    later = dataclasses.replace(spec, run_id="1" * 20, continues=spec.run_id)
+    later = dataclasses.replace(spec, run_id="1" * 20, continues=(spec.run_id,))
     second = SharedForestWork(later)
     assert not {unit.unit_id for unit in first.units[:4]} & {u.unit_id for u in second.units}
     results = work_off(second, second.units)
@@ -168,6 +168,15 @@ def test_another_attempt_takes_up_what_was_kept_and_says_so(spec):
     assert SharedForestWork(later).summary(results)["kept_parts_taken_up"] == 2
     fresh = dataclasses.replace(spec, run_id="2" * 20)
     assert len(SharedForestWork(fresh).units) == len(first.units)
+
+
+def test_what_was_kept_is_taken_up_past_attempts_that_never_began(spec):
+    first = SharedForestWork(spec)
+    work_off(first, first.units[:4])
+    earlier = ("3" * 20, "2" * 20, spec.run_id)
+    later = dataclasses.replace(spec, run_id="4" * 20, continues=earlier)
+    second = SharedForestWork(later)
+    assert not {unit.unit_id for unit in first.units[:4]} & {u.unit_id for u in second.units}
 
 
 def test_trials_that_were_kept_but_not_told_are_told(spec):

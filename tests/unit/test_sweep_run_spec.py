@@ -25,6 +25,7 @@ SPEC = RunSpec(
     trials=(PlannedTrial("a" * 20, {"depth": None}),),
     run_deadline_seconds=600,
     unit_deadline_seconds=60,
+    continues=("b" * 20, "a" * 20),
 )
 
 
@@ -49,7 +50,7 @@ BROKEN = {
     "run_deadline_seconds": float("inf"),
     "unit_deadline_seconds": 0,
     "max_attempts": 0,
-    "continues": "../other",
+    "continues": ["a" * 20, "../other"],
     "extra": 1,
 }
 

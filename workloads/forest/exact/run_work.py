@@ -181,11 +181,15 @@ def _arguments(spec: RunSpec) -> dict[str, Any]:
 
 
 def _kept(spec: RunSpec) -> Path:
-    """Return the folder for what units gave back; that of an earlier attempt is moved here."""
+    """Return the folder for what units gave back; that of an earlier attempt is moved here.
+
+    The latest that has one counts: an attempt may end before its work begins.
+    """
     runs = Path(spec.home).expanduser() / "runs"
     own = runs / spec.run_id / "shared"
-    earlier = runs / spec.continues / "shared"
-    if spec.continues and earlier.is_dir() and not own.exists():
+    folders = (runs / name / "shared" for name in spec.continues)
+    earlier = next((folder for folder in folders if folder.is_dir()), None)
+    if earlier is not None and not own.exists():
         done = [path for path in earlier.glob("*/*.json") if not path.name.startswith(".")]
         write_json(earlier / TAKEN_UP, max(len(done), _number_in(earlier / TAKEN_UP)))
         own.parent.mkdir(parents=True, exist_ok=True)
