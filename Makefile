@@ -50,9 +50,10 @@ lock: $(BIN)/.synced ## resolve the dependencies anew into the three lock files
 	    --extra peers -c requirements.lock pyproject.toml -o bench/peers.lock
 
 clean: ## remove local machines, the Docker engine we started, caches and the environment
-	@if [ -x $(BIN)/fab ]; then $(BIN)/fab local.down && $(BIN)/fab setup.clean; fi
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	@if [ -x $(BIN)/fab ]; then $(BIN)/fab local.down --every && $(BIN)/fab setup.clean; fi
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf .venv
 
 $(BIN)/.synced: requirements-operator.lock
 	@echo "Python environment: .venv from requirements-operator.lock"

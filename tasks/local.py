@@ -1,18 +1,23 @@
 """`fab local.*`: machines on this computer, as containers with sshd."""
 
+import functools
+from pathlib import Path
 from typing import Any
 
 from invoke.collection import Collection
 from invoke.context import Context
 
+from contracts.errors import RefusedError
 from contracts.files import state_folder
 from contracts.inventory import Inventory
 from infra import local_nodes
 from infra.local_plan import Plan
-from infra.settings import check_name, parse_local
+from infra.settings import Door, check_name, parse_local
+from tasks import local_clusters
 from tasks.progress import Progress
 from tasks.verb import Answer, verb
 
+CLUSTER = "local"
 NAME = "the cluster's name; several can stand side by side, each with its own TANDEM_STATE"
 
 
@@ -32,7 +37,7 @@ def up(
     nodes: str = "3",
     cpus: str = "0.6",
     memory: str = "3g",
-    name: str = "local",
+    name: str = CLUSTER,
     price: str = "",
     currency: str = "EUR",
     dry_run: bool = False,
@@ -63,11 +68,21 @@ def up(
     return Answer(document, _up_text(plan, inventory))
 
 
-@verb(help={"name": NAME, "dry-run": "say what would be removed and remove nothing"})
-def down(context: Context, name: str = "local", dry_run: bool = False) -> Answer:
+@verb(
+    help={
+        "name": NAME,
+        "every": "remove every cluster of this state folder and of those below it",
+        "dry-run": "say what would be removed and remove nothing",
+    }
+)
+def down(
+    context: Context, name: str = CLUSTER, every: bool = False, dry_run: bool = False
+) -> Answer:
     """Remove the machines of a cluster, half-made ones too, with their network and keys."""
     state = state_folder()
     check_name(name)
+    if every:
+        return _every_down(state, dry_run)
     if dry_run:
         names = local_nodes.removable(name, "fab", state)
         words = f"Would remove {', '.join(names)}." if names else "Nothing to remove."
@@ -77,8 +92,34 @@ def down(context: Context, name: str = "local", dry_run: bool = False) -> Answer
     return Answer({"removed": list(removed)}, words)
 
 
+def _every_down(state: Path, dry_run: bool) -> Answer:
+    """Remove what `fab local.up` made, then name what only pulumi may remove."""
+    found = local_clusters.of_state(state)
+    ours = [one for one in found if one.door == "fab"]
+    if not ours:
+        ours = [local_clusters.Cluster(CLUSTER, "fab", state)]  # its keys, if there are any
+    take = local_nodes.removable if dry_run else functools.partial(_removed, tell=Progress())
+    names = [name for one in ours for name in take(one.name, "fab", one.state)]
+    others = [one for one in found if one.door != "fab"]
+    if others and not dry_run:
+        raise RefusedError(
+            f"The clusters {', '.join(one.name for one in others)} were made by pulumi.",
+            cause=f"Removed: {', '.join(names) or 'nothing'}.",
+            next_step="; ".join(one.removal for one in others),
+        )
+    if dry_run:
+        words = f"Would remove {', '.join(names)}." if names else "Nothing to remove."
+        return Answer({"would_remove": names}, words)
+    words = f"Removed {', '.join(names)}." if names else "Nothing to remove."
+    return Answer({"removed": names}, words)
+
+
+def _removed(name: str, door: Door, state: Path, *, tell: Progress) -> tuple[str, ...]:
+    return local_nodes.down(name, door, state, tell)
+
+
 @verb(help={"name": NAME})
-def status(context: Context, name: str = "local") -> Answer:
+def status(context: Context, name: str = CLUSTER) -> Answer:
     """Show the machines of a cluster as the Docker engine has them."""
     check_name(name)
     found = local_nodes.observe(name)
