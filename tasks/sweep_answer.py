@@ -18,9 +18,11 @@ def preview(name: str, request: SweepRequest, journal: Journal, history: History
     todo = history.todo(runs)
     left = seconds_left(todo, history.rows)
     varied = request.subject.variations
+    data = sorted({run.work.data_version for run in runs})
     document = {
         **_document(name, request, journal, history),
         "fits": request.fits(),
+        "data": data,
         "todo": [_as_json(run) for run in todo],
     }
     lines = [
@@ -28,6 +30,7 @@ def preview(name: str, request: SweepRequest, journal: Journal, history: History
         + (f", in {len(varied)} variations" if varied else "")
         + f", about {request.fits()} fits in all; {len(todo)} runs to do"
         + (f", about {span(left)}." if left else "."),
+        f"  on {', '.join(data)}",
         *(
             f"  {run.cell.engine:<6}{run.cell.nodes:>3} "
             f"node{'s' if run.cell.nodes > 1 else ''}, repeat {run.repeat}"

@@ -158,7 +158,8 @@ def test_a_dry_run_says_what_would_be_done(typed, place):
     code, out, _ = typed(sweep.run, preset="tiny", repeats="2", dry_run=True)
     assert code == DONE
     assert "10 runs of 4 combinations, about 80 fits in all; 10 runs to do" in out
-    assert out.splitlines()[1].split() == ["ray", "1", "node,", "repeat", "1"]
+    assert out.splitlines()[1].startswith("  on digits-n300-")
+    assert out.splitlines()[2].split() == ["ray", "1", "node,", "repeat", "1"]
     assert not (place / "results").exists()
 
 
@@ -186,7 +187,7 @@ def test_a_dry_run_of_variations_names_each(typed):
     code, out, _ = typed(sweep.run, **VARIED, vary=["folds=2,3"], dry_run=True)
     assert code == DONE
     assert "6 runs of 4 combinations, in 2 variations, about 60 fits in all; 6 runs" in out
-    lines = [line.split(", ") for line in out.splitlines()[1:]]
+    lines = [line.split(", ") for line in out.splitlines()[2:]]
     assert [[line[0].split()[0], *line[2:]] for line in lines] == [
         ["plain", "folds=2"], ["plain", "folds=3"],
         ["ray", "folds=2"], ["ray", "folds=3"], ["ray", "folds=2"], ["ray", "folds=3"],
