@@ -84,6 +84,13 @@ def test_nothing_in_the_records_says_why():
     assert "`fab sweep.run --repeats 4` measures again." in text
 
 
+def test_reuse_is_not_taken_for_machines_beyond_the_ideal():
+    options = sweep_journal.varied({"reuse": [True]})
+    text = said(times={**TIMES, ("plain", 1): 1200.0}, **options)
+    assert "against one plain machine" not in text
+    assert "Reuse, which needs no second machine" in text
+
+
 def test_against_plain_where_the_engine_has_no_run_on_one_node():
     text = said(change=lambda row: (
         dataclasses.replace(row, starts=2) if (row.engine, row.nodes) == ("ray", 1) else row

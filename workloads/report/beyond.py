@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from workloads.report.comparison import Comparison, named
 from workloads.report.evidence import Evidence
+from workloads.report.reuse import saves_work
 from workloads.report.statistics import spread
 from workloads.sweep import PLAIN, Cell
 
@@ -29,6 +30,8 @@ def beyond_ideal(evidence: Evidence, compared: Comparison | None) -> Iterator[st
     if compared is None or compared.efficiency <= MOST_EFFICIENCY:
         return
     one, many = compared.alone, compared.best
+    if one.engine == PLAIN and saves_work(evidence, many):
+        return  # less work than the baseline's: reuse, which has sentences of its own
     if (one.engine, one.variation) != (many.engine, many.variation):
         yield _remark(evidence, one, many)
 

@@ -13,7 +13,7 @@ from workloads.report.comparison import length
 from workloads.report.evidence import Evidence, Series
 from workloads.report.statistics import spread
 from workloads.report.tables import NOTHING, Table
-from workloads.sweep import PLAIN, Cell
+from workloads.sweep import PLAIN, Cell, Work
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,12 @@ def ways(evidence: Evidence) -> list[Way]:
     ]
     found.sort(key=lambda way: not way.saves)
     return found if any(way.saves for way in found) else []
+
+
+def saves_work(evidence: Evidence, cell: Cell) -> bool:
+    """Return whether a cell finds its scores in another way than its plain baseline."""
+    plain = _work(evidence, evidence.baseline(cell))
+    return _work(evidence, cell).fingerprint != plain.fingerprint
 
 
 def sentences(evidence: Evidence) -> Iterator[str]:
@@ -130,14 +136,8 @@ def _row_of_nodes(evidence: Evidence, way: Way) -> tuple[str, ...]:
 
 
 def _way(evidence: Evidence, series: Series, known: Sequence[str]) -> Way:
-    subject = evidence.plan.subject
     one, cells = series.cell(1), evidence.cells(series)
     plain = evidence.baseline(one)
-    mine, theirs = (
-        next(variation.work for variation in subject.of(cell.engine)
-             if variation.names == cell.variation)
-        for cell in (one, plain)
-    )  # fmt: skip
     before, after = evidence.cpu(plain), evidence.cpu(one)
     most = cells[-1]
     faster = None
@@ -146,13 +146,21 @@ def _way(evidence: Evidence, series: Series, known: Sequence[str]) -> Way:
         faster = alone / together
     return Way(
         series=series,
-        name=_name([one for one in series.variation if one not in known], mine.parameters),
-        saves=mine.fingerprint != theirs.fingerprint,
+        name=_name(
+            [name for name in series.variation if name not in known],
+            _work(evidence, one).parameters,
+        ),
+        saves=saves_work(evidence, one),
         plain=plain,
         less_work=before / after if before and after else None,
         nodes=most.nodes,
         faster=faster,
     )
+
+
+def _work(evidence: Evidence, cell: Cell) -> Work:
+    known = evidence.plan.subject.of(cell.engine)
+    return next(one.work for one in known if one.names == cell.variation)
 
 
 def _name(names: Sequence[str], parameters: Mapping[str, Any]) -> str:
