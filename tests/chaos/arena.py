@@ -14,21 +14,20 @@ from contracts.endpoint import Endpoint
 from contracts.inventory import Node
 from infra import local_nodes
 from infra.local_nodes import LocalSettings
-from provision import bringup
+from provision import bringup, code_bundle
 from tests.chaos.checker import records_of
 from tests.doubles.run_specs import chaos_spec
 from workloads import runs
 from workloads.runs import RunSpec
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("contracts", "infra", "provision", "tasks", "workloads")
 HERE = Path(__file__).with_name("chaos_workload.py")
 NODES = 3
 
 
 def project_with_chaos(folder: Path) -> Path:
     """Copy the project's sources, with one workload more, and return the copy."""
-    for name in COPIED:
+    for name in code_bundle.PACKAGES:
         shutil.copytree(
             ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
         )
