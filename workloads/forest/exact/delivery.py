@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from workloads.forest.exact.sharing import content_name
 
 KEPT = 4
+IN_USE_SECONDS = 12 * 3600.0  # a file used since then stays, however many there are
 
 
 def local_folder() -> Path:
@@ -35,13 +37,14 @@ def local_folder() -> Path:
 def is_here(name: str) -> bool:
     """Return whether the file is on this machine, whole."""
     try:
+        os.utime(local_folder() / name)
         return content_name(local_folder() / name) == name
     except OSError:
         return False
 
 
 def bring(name: str, parts: Iterable[Any]) -> None:
-    """Write the file from its parts unless another process has; older files go.
+    """Write the file from its parts unless another process has; files long unused go.
 
     Processes that still map a file that goes keep its pages.
 
@@ -65,15 +68,28 @@ def bring(name: str, parts: Iterable[Any]) -> None:
         finally:
             Path(unfinished).unlink(missing_ok=True)
         files = sorted(folder.glob("forest-*.data"), key=lambda path: path.stat().st_mtime)
+        unused = time.time() - IN_USE_SECONDS
         for old in files[:-KEPT]:
-            old.unlink(missing_ok=True)
+            if old.stat().st_mtime < unused:
+                old.unlink(missing_ok=True)
 
 
 def at_home(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a unit's arguments with the folder in which this machine has the data file."""
+    """Return a unit's arguments with the folder in which this machine has the data file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it has none any more: the slot is lost then, and is brought the file anew.
+    """
     there = Path(arguments["folder"]) / arguments["data"]
-    folder = arguments["folder"] if there.exists() else str(local_folder())
-    return {**arguments, "folder": folder}
+    if there.exists():
+        return dict(arguments)
+    here = local_folder() / arguments["data"]
+    if not here.exists():
+        raise FileNotFoundError(f"{here} is there no more")
+    os.utime(here)
+    return {**arguments, "folder": str(local_folder())}
 
 
 @contextlib.contextmanager
