@@ -1,6 +1,7 @@
 """The compiled builder grows scikit-learn's trees bit for bit, or steps aside and says so."""
 
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -130,6 +131,21 @@ def test_a_row_drawn_too_often_is_left_to_scikit_learn():
     assert builder.name == "compiled"
     found = trees(builder, rule, rows, rows, 1, (NO_LIMIT,))
     assert found == trees(SklearnBuilder(x, y, 2), rule, rows, rows, 1, (NO_LIMIT,))
+
+
+def test_a_depth_beyond_all_reach_takes_no_memory():
+    x, y = data_set("iris")
+    rows = np.arange(len(y))
+    builder = NativeBuilder(encode(x), y, 3)
+    depths = (NO_LIMIT, 10**9, 10**7)
+    tracemalloc.start()
+    try:
+        found = trees(builder, PLAIN, rows, rows, 1, depths)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10e6
+    assert found == trees(SklearnBuilder(x, y, 3), PLAIN, rows, rows, 1, depths)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import numpy as np
 from workloads.forest.exact import native
 from workloads.forest.exact.codes import CodedMatrix
 from workloads.forest.exact.growth import (
-    NO_LIMIT,
     BeyondBuilder,
     Grown,
     GrownTree,
@@ -203,7 +202,7 @@ class _Workspace:
             **{name: getattr(self, f"_{name}").ctypes.data for name in _PRIVATE},
             **{name: getattr(self, name).ctypes.data for name in _NODES},
         )
-        snapshots, kept = self._snapshots(depths)
+        snapshots, kept = self._snapshots(depths, n_samples)
         forest.snapshots = ctypes.addressof(snapshots)
         return _State(forest, snapshots, [weights, snapshots, *kept])
 
@@ -228,13 +227,12 @@ class _Workspace:
         self.impurity = np.empty(nodes, dtype=np.float64)
         self.sums = np.empty(nodes * self._n_classes, dtype=np.uint32)
 
-    def _snapshots(self, depths: Sequence[int]) -> tuple[Any, list[np.ndarray]]:
+    def _snapshots(self, depths: Sequence[int], n_samples: int) -> tuple[Any, list[np.ndarray]]:
         snapshots = (native.Snapshot * max(1, len(depths) - 1))()
         kept: list[np.ndarray] = []
         for snapshot, depth in zip(snapshots, depths[1:], strict=False):
-            waiting = (
-                min(depth, NO_LIMIT - 2) + 2
-            )  # one node a level waits, and the one in hand
+            # one node a level waits, and the one in hand; no tree has more levels than samples
+            waiting = min(depth, n_samples) + 2
             sizes = {
                 "frames": waiting * ctypes.sizeof(native.Frame),
                 "sums": waiting * self._n_classes * 4,
