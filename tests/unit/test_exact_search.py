@@ -64,7 +64,7 @@ def test_every_score_is_gridsearchcvs(name, grid):
         exact = ExactForestSearchCV(forest(), grid, cv=folds, refit=False, builder=builder)
         exact.fit(x, y)
         assert differences(plain, exact) == []
-        assert exact.builder_ == builder
+        assert builder in exact.builder_
         assert exact.plan_.builds < exact.plan_.reused_trees
 
 
@@ -168,6 +168,20 @@ def test_an_engine_that_gives_wrong_values_is_found_out(wrong, told):
     search = ExactForestSearchCV(forest(), grid, cv=KFold(2), engine=Wrong(wrong))
     with pytest.raises((UnitsFailed, ValueError), match=told):
         search.fit(x, y)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_every_builder_that_grew_trees_is_named(n_jobs):
+    x, y = data_set("covtype", 200)
+    grid = {"n_estimators": [3], "max_leaf_nodes": [5, None]}
+    search = ExactForestSearchCV(forest(), grid, cv=KFold(2), n_jobs=n_jobs)
+    assert "Trees come from the compiled builder" in search.explain(x, y)
+    search.fit(x, y)
+    assert search.builder_ == "compiled, scikit-learn"
+    assert "scikit-learn: best-first trees are beyond" in search.builder_reason_
+    assert "compiled: compared with" in search.builder_reason_
+    search.set_params(builder="scikit-learn")
+    assert "Trees come from scikit-learn's builder: asked for." in search.explain(x, y)
 
 
 OUTSIDE = {

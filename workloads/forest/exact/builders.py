@@ -102,6 +102,18 @@ class ForestBuilder:
         return NativeBuilder(self._data.matrix, self._data.classes, self._data.n_classes)
 
 
+def promise(choice: str) -> str:
+    """Return in plain words what will grow trees on this machine, before any data is coded."""
+    if choice == "scikit-learn":
+        return "Trees come from scikit-learn's builder: asked for."
+    try:
+        prove()
+    except (native.KernelUnavailable, NotExact) as error:
+        outcome = "a fit will fail" if choice == "compiled" else "scikit-learn's is taken"
+        return f"The compiled builder cannot be had, {outcome}: {error}."
+    return "Trees come from the compiled builder, and from scikit-learn's what is beyond it."
+
+
 @functools.cache
 def prove() -> None:
     """Grow a few trees with both builders and compare every bit; once per process.

@@ -24,12 +24,30 @@ Run = Callable[[Sequence[Unit]], Iterator[tuple[str, Mapping[str, Any]]]]
 
 @dataclass
 class Shared:
-    """Scores by trial and fold, and which builder grew the trees and why."""
+    """Scores by trial and fold, and which builders grew the trees and why."""
 
-    builder: str = ""
-    reason: str = ""
+    makers: dict[str, list[str]] = field(default_factory=dict)
     scores: dict[tuple[int, int], Any] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @property
+    def builder(self) -> str:
+        """Every builder that grew trees."""
+        return ", ".join(sorted(self.makers))
+
+    @property
+    def reason(self) -> str:
+        """Why that one, or why each of them."""
+        told = {name: ", ".join(reasons) for name, reasons in sorted(self.makers.items())}
+        if len(told) == 1:
+            return "".join(told.values())
+        return "; ".join(f"{name}: {reasons}" for name, reasons in told.items())
+
+    def made_by(self, builder: str, reason: str) -> None:
+        """Note what grew some of the trees, and why that."""
+        reasons = self.makers.setdefault(builder, [])
+        if reason not in reasons:
+            reasons.append(reason)
 
     def as_fits(self, n_test: Sequence[int]) -> dict[tuple[int, int], dict[str, Any]]:
         """Return the scores as GridSearchCV has those of fits, with even parts of the time.
@@ -88,10 +106,11 @@ def share_in_process(
 ) -> Shared:
     """Grow every tree here, one after the other; nothing but the tree in hand is kept."""
     builder = ForestBuilder(data, choice)
-    shared = Shared(builder.name, builder.reason)
+    shared = Shared()
     for fold, (part, (train, rows)) in enumerate(zip(plan.folds, data.folds, strict=True)):
         found = {}
         for number, group in enumerate(part.groups):
+            shared.made_by(*builder.maker(group.rule))
             tally = GroupTally(group, len(rows), data.n_classes, judges[fold])
             for tree in range(group.n_trees):
                 votes = tree_votes(builder, group, train, rows, tree)
@@ -127,7 +146,7 @@ def share_elsewhere(
             for done in work.accept(unit_id, value):
                 for fold, score in enumerate(done.scores):
                     shared.scores[done.trial, fold] = score
-            shared.builder, shared.reason = value["builder"], value["reason"]
+            shared.made_by(value["builder"], value["reason"])
         if left := work.units:
             raise UnitsFailed(
                 f"The search ended early: no value of {len(left)} unit{'s'[: len(left) > 1]} "

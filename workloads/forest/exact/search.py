@@ -13,7 +13,7 @@ from sklearn.model_selection._validation import _warn_or_raise_about_fit_failure
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
-from workloads.forest.exact.builders import CHOICES
+from workloads.forest.exact.builders import CHOICES, promise
 from workloads.forest.exact.inputs import (
     DrawnFolds,
     Inputs,
@@ -57,9 +57,9 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
     plan_ : Plan or None
         What was shared; None where all was left to GridSearchCV.
     builder_ : str
-        "compiled" or "scikit-learn".
+        "compiled", "scikit-learn", or both where some trees are beyond the compiled one.
     builder_reason_ : str
-        Why that one; or why nothing was shared.
+        Why that one, or why each; or why nothing was shared.
 
     Examples
     --------
@@ -170,7 +170,7 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
             return f"Nothing is shared, GridSearchCV does all of it: {reason}."
         finally:
             self.cv = given
-        return plan.explain()
+        return f"{plan.explain()}\n{promise(self.builder)}"
 
     def _keep_splits(self) -> Any:
         """Return `cv`; splits that could be read only once are read and kept."""
