@@ -22,8 +22,9 @@ PART_BYTES = 8 << 20  # below what Dask warns of
 DELIVERY_SECONDS = 60.0
 MOST_REFUSALS = 3
 
-_processes: dict[int, SlotProcess] = collections.defaultdict(SlotProcess)
-_locks: dict[int, threading.Lock] = collections.defaultdict(threading.Lock)
+Place = tuple[str, int]  # the search, and which of a worker's threads
+_processes: dict[Place, SlotProcess] = collections.defaultdict(SlotProcess)
+_locks: dict[Place, threading.Lock] = collections.defaultdict(threading.Lock)
 
 
 class DaskUnits(UnitsElsewhere):
@@ -68,18 +69,24 @@ class DaskUnits(UnitsElsewhere):
         return cast(Engine, _RunningDask(self.client, data))
 
 
-def call_unit(index: int, function: str, arguments: str, deadline_seconds: float) -> str:
-    """Work on one unit, in a Dask worker; arguments and outcome are JSON."""
-    with _locks[index]:
+def call_unit(
+    search: str, index: int, function: str, arguments: str, deadline_seconds: float
+) -> str:
+    """Work on one unit of a search, in a Dask worker; arguments and outcome are JSON."""
+    with _locks[search, index]:
         given = at_home(json.loads(arguments))
-        outcome = _processes[index].call(function, given, deadline_seconds)
+        outcome = _processes[search, index].call(function, given, deadline_seconds)
     return json.dumps(as_json(outcome), allow_nan=False)
 
 
-def end_processes() -> None:
-    """End the processes that a Dask worker keeps for units."""
-    for process in list(_processes.values()):
+def end_processes(search: str) -> None:
+    """End the processes that a Dask worker keeps for the units of a search."""
+    for place in [place for place in list(_processes) if place[0] == search]:
+        process = _processes.pop(place)
         process.interrupt()
+        with _locks[place]:  # a unit under way ends with its process
+            process.close()
+        del _locks[place]
 
 
 def take_part(key: str, number: int, content: bytes) -> None:
@@ -104,6 +111,7 @@ class _RunningDask(DaskEngine):
         self.slots = ()
         self._client = client
         self._data = data
+        self._search = uuid.uuid4().hex  # one Dask may work on several searches at once
         self._address = client.scheduler.address
         self._workers = {}
         self._futures = {}
@@ -118,7 +126,7 @@ class _RunningDask(DaskEngine):
     def submit(self, ticket: str, slot: Slot, unit: Unit, deadline_seconds: float) -> None:
         """Start one attempt at a unit."""
         text = json.dumps(dict(unit.arguments), allow_nan=False)
-        call = (slot.index, unit.function, text, deadline_seconds)
+        call = (self._search, slot.index, unit.function, text, deadline_seconds)
         future = self._future(slot.node, call_unit, *call)
         self._futures[ticket] = (future, slot)
         future.add_done_callback(lambda _: self._ended.put(ticket))
@@ -130,7 +138,9 @@ class _RunningDask(DaskEngine):
         live = sorted(set(self._workers.values()))
         with contextlib.suppress(Exception):
             if live:
-                self._client.run(end_processes, workers=live, on_error="ignore", wait=False)
+                self._client.run(
+                    end_processes, self._search, workers=live, on_error="ignore", wait=False
+                )
 
     def _look(self) -> list[Report]:
         self._looked = time.monotonic()
