@@ -1,5 +1,7 @@
 """Pruning maps nodes exactly as scikit-learn's pruned trees do, and certificates never lie."""
 
+import shutil
+
 import numpy as np
 import pytest
 from exact_cases import NAMES, data_set
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeClassifier
 
+from workloads.forest.exact import kernel_build, native
 from workloads.forest.exact.certificate import certified, first_leaves
 from workloads.forest.exact.growth import bootstrap_weights
 from workloads.forest.exact.pruning import plain_survivors, survivors
@@ -45,19 +48,59 @@ def test_pruning_is_scikit_learns(name, criterion):
     assert_pruned_as_scikit_learn_does(x, y, weights, ALPHAS, max_depth=4)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.integers(2, 80), st.integers(1, 4), st.integers(1, 6), st.integers(0, 10**6))
-def test_equal_links_are_cut_in_scikit_learns_order(n, n_features, distinct, seed):
+def tied(seed):
+    """A small data set, and the very alphas at which links of its tree are cut."""
     random = np.random.RandomState(seed)
-    x = random.randint(0, distinct, (n, n_features))
-    y = random.randint(0, 2, n)
-    tree, _, _ = grown(x, y, None)
-    steps = {
-        (parent_risk - leaf_risk)
-        for parent_risk, leaf_risk in zip(tree.impurity, tree.impurity[::-1], strict=True)
-    }
-    alphas = sorted({abs(step) / 7 for step in steps} - {0.0})[:6] or [0.01]
+    n = random.randint(8, 40)
+    x, y = random.randint(0, 6, (n, 3)), random.randint(0, 2, n)
+    model = DecisionTreeClassifier(max_features="sqrt", random_state=1).fit(x, y)
+    found = model.cost_complexity_pruning_path(x, y).ccp_alphas
+    return x, y, sorted({float(alpha) for alpha in found} - {0.0})
+
+
+def pruned(seed, prune):
+    x, y, alphas = tied(seed)
+    tree, left, right = grown(x, y, None)
+    return prune(left, right, tree.impurity, tree.weighted_n_node_samples, alphas)
+
+
+# equal links whose order of cutting decides the rounding, and so what an alpha cuts next
+TIED = (4, 15, 105, 107, 136, 147, 158)
+
+
+@pytest.mark.parametrize("seed", [*TIED, *range(200, 212)])
+def test_equal_links_are_cut_in_scikit_learns_order(seed):
+    x, y, alphas = tied(seed)
     assert_pruned_as_scikit_learn_does(x, y, None, alphas)
+
+
+MUTANTS = {
+    "the last of equal links": ("a->node < b->node", "a->node > b->node"),
+    "an alpha that spares the link it equals": ("alphas[a] < alpha", "alphas[a] <= alpha"),
+    "leaves that are not taken off": ("p->leaves[up] -= gone;", ""),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), MUTANTS.values(), ids=MUTANTS)
+def test_equal_links_tell_wrong_kernels(before, after, monkeypatch, tmp_path):
+    expected = [pruned(seed, plain_survivors) for seed in TIED]
+    mutant = tmp_path / "kernel"
+    shutil.copytree(kernel_build.SOURCE, mutant)
+    text = (mutant / "prune.c").read_text()
+    assert before in text
+    (mutant / "prune.c").write_text(text.replace(before, after))
+    flags = tuple(flag.replace("-O3", "-O0") for flag in kernel_build.FLAGS)
+    for name, value in (("SOURCE", mutant), ("SHIPPED", tmp_path), ("FLAGS", flags)):
+        monkeypatch.setattr(kernel_build, name, value)
+    kernel_build.build(tmp_path)
+    native.library.cache_clear()
+    try:
+        found = [pruned(seed, survivors) for seed in TIED]
+    finally:
+        native.library.cache_clear()
+    assert any(
+        not np.array_equal(one, other) for one, other in zip(found, expected, strict=True)
+    )
 
 
 def test_alpha_zero_prunes_nothing():
@@ -107,3 +150,14 @@ def test_a_certificate_is_never_wrong(n, n_features, distinct, seed):
         )
         if certified(left, depth, deep.impurity, deep.n_node_samples, limit, split):
             assert same
+
+
+def test_a_limit_that_a_shallow_tree_never_meets_is_certified():
+    x, y = data_set("iris")
+    tree, left, right = grown(x, y, None)
+    depth = node_depths(left, right)
+    deepest = int(depth.max())
+    numbers = left, depth, tree.impurity, tree.n_node_samples
+    assert [certified(*numbers, limit, 2) for limit in (deepest - 1, deepest, 99)] == [
+        False, True, True,
+    ]  # fmt: skip
