@@ -25,6 +25,9 @@ pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 GRID = [
     {"n_estimators": [10, 60], "max_depth": [None, 5], "ccp_alpha": [0.0, 0.003]},
+    {"n_estimators": [3], "max_features": [2, None], "criterion": ["gini", "entropy"]},
+    {"n_estimators": [3], "max_samples": [0.5], "max_leaf_nodes": [None, 6]},
+    {"n_estimators": [3], "min_samples_leaf": [4], "min_samples_split": [2, 20]},
     {"n_estimators": [3], "class_weight": ["balanced"]},
 ]
 
@@ -96,7 +99,7 @@ def search(engine):
     plain, exact = both(x, y, GRID, engine=engine)
     assert differences(plain, exact) == []
     assert len(exact.plan_.plain) == 1
-    assert exact.builder_ == "compiled"
+    assert exact.builder_ == "compiled, scikit-learn"  # best-first trees
 
 
 def test_no_running_ray_is_an_error_with_a_next_step():
