@@ -36,6 +36,9 @@ MEASUREMENTS = {
     "exact_growth": Measurement(
         ("exact_forest", "memory"), 4, "growth of peak memory of one process", True
     ),
+    "exact_parts": Measurement(
+        ("exact_parts",), 4, "preparation, a unit and taking in its value, full size"
+    ),
     "exact_nodes": Measurement(("exact_nodes",), 120, "shared search on 3 nodes beside 1"),
     "exact_peers": Measurement(
         ("exact_peers",), 150, "shared search beside Ray Tune, dask-ml, joblib, GridSearchCV"

@@ -128,7 +128,6 @@ class Plan:
 
     folds: tuple[FoldPlan, ...]
     plain: Mapping[int, str]
-    asked_trees: int
 
     @property
     def builds(self) -> int:
@@ -196,9 +195,7 @@ def plan_search(
             continue
         for fold, forest in zip(by_fold, found, strict=True):
             fold[number] = forest
-    shared = [number for number in range(len(trials)) if number not in plain]
-    asked = sum(by_fold[0][number].n_estimators for number in shared) if by_fold else 0
-    return Plan(tuple(map(_plan_fold, by_fold)), plain, asked * len(n_train))
+    return Plan(tuple(map(_plan_fold, by_fold)), plain)
 
 
 def _plan_fold(forests: Mapping[int, CanonicalForest]) -> FoldPlan:
