@@ -1,7 +1,9 @@
 """Work elsewhere: values in any order, twice, damaged or lost give the same bits, once each."""
 
 import json
+import runpy
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -215,6 +217,20 @@ def test_large_sums_lie_in_a_file_and_are_the_same(search, monkeypatch):
     monkeypatch.setattr(tallies, "SPILL_BYTES", 0)
     work = make_work(search)
     assert finish(work, work.units)[0] == dict(enumerate(search[3]))
+
+
+def test_the_program_in_the_documentation_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    text = (Path(__file__).parents[2] / "docs" / "exact-forest.md").read_text()
+    section = text.partition("## Other machines, by hand")[2]
+    program = section.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "program.py").write_text(program)
+    found = runpy.run_path(str(tmp_path / "program.py"))
+    cv = StratifiedKFold(3)
+    plain = GridSearchCV(forest(random_state=0), found["grid"], cv=cv, refit=False)
+    scores = plain.fit(found["x"], found["y"]).cv_results_
+    folds = [scores[f"split{fold}_test_score"] for fold in range(3)]
+    assert found["scores"] == dict(enumerate(zip(*folds, strict=True)))
 
 
 def mutate_order(monkeypatch):
