@@ -19,6 +19,7 @@ from tests.doubles.aws.account import REGION, Account
 from tests.doubles.aws.machine_labels import INSTANCE
 from tests.doubles.aws.moto_cloud import BAKED
 from tests.doubles.pulumi_stack import PulumiStack
+from tests.inside import run_inside
 from tests.integration.pulumi_project import PulumiProject
 
 _NUMBERS = itertools.count(1)
@@ -118,10 +119,9 @@ def container_of(client: docker.DockerClient, instance: str) -> Any:
 
 def inside(container: Any, code: str, *arguments: str, user: str = "ubuntu") -> tuple[int, str]:
     """Run Python in a container; return exit code and output."""
-    done = container.exec_run(
-        ["python3", "-c", code, *arguments], user=user, environment={"HOME": f"/home/{user}"}
-    )
-    return done.exit_code, done.output.decode(errors="replace").strip()
+    command = ("python3", "-c", code, *arguments)
+    done = run_inside(container, *command, user=user, HOME=f"/home/{user}")
+    return done.exit_code, done.output.strip()
 
 
 def new_cluster(folder: Path, account: Account) -> AwsCluster:

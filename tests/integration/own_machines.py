@@ -21,6 +21,7 @@ import docker
 
 from infra import docker_engine, node_image, ssh_keys
 from infra.local_nodes import LOCK
+from tests.inside import run_inside
 
 USER = "ada"
 LABEL = "tandem.test-own-machines"
@@ -54,10 +55,9 @@ class OwnMachine:
 
     def run(self, *words: str, user: str = USER, **environment: str) -> tuple[int, str]:
         """Run a program in the machine, not over SSH; return exit code and output."""
-        done = self.container.exec_run(
-            list(words), user=user, environment={"HOME": f"/home/{user}", **environment}
-        )
-        return done.exit_code, done.output.decode(errors="replace")
+        home = {"HOME": f"/home/{user}"}
+        done = run_inside(self.container, *words, user=user, **home, **environment)
+        return done.exit_code, done.output
 
     def put(self, path: str, content: bytes, mode: int, owner: int = 0) -> None:
         """Write a file into the machine."""

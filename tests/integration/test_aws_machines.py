@@ -18,6 +18,7 @@ from contracts.ports import Audience
 from tests.doubles.aws.account import cloud
 from tests.doubles.aws.machine_labels import LABEL
 from tests.doubles.aws.moto_cloud import BAKED
+from tests.inside import run_inside
 from tests.integration import aws_clusters
 from tests.integration.aws_clusters import container_of, inside
 from tests.integration.aws_probes import ASK, LISTEN, TRY, a_container_within
@@ -90,7 +91,7 @@ def reached(container, address, wanted):
 def test_a_stranger_is_refused_on_every_port_and_members_are_not(running, containers, stranger):
     head, worker = containers
     engine = [port for port in every_port() if port != "22"]
-    head.exec_run(["python3", "-c", LISTEN, *engine], detach=True)
+    run_inside(head, "python3", "-c", LISTEN, *engine, detach=True)
     address = running.inventory().head.private_ip
     members = {
         port for one in ports.open_to(Audience.MEMBERS) for port in (one.first, one.last)
@@ -182,9 +183,9 @@ def test_the_role_opens_the_one_bucket_and_nothing_else(running, containers):
         with pytest.raises(Exception, match=r"AccessDenied|UnauthorizedOperation"):
             denied()
     own.delete_bucket(Bucket=f"{running.name}-other")
-    found = containers[1].exec_run(["sh", "-c", "env; cat /home/*/.aws/* /root/.aws/*"])
-    assert b"AKIA" not in found.output
-    assert b"aws_secret" not in found.output.lower()
+    found = run_inside(containers[1], "sh", "-c", "env; cat /home/*/.aws/* /root/.aws/*")
+    assert "AKIA" not in found.output
+    assert "aws_secret" not in found.output.lower()
 
 
 @pytest.fixture
@@ -228,7 +229,7 @@ def describe(cluster, instance):
 
 def test_a_machine_that_shuts_itself_down_is_terminated(running, spare):
     instance, container = spare
-    container.exec_run(["sh", "-c", "kill -TERM 1"], detach=True)
+    run_inside(container, "sh", "-c", "kill -TERM 1", detach=True)
     machine = await_end(running, instance)
     assert "InstanceInitiatedShutdown" in machine["StateReason"]["Code"]
     with docker_client() as client:

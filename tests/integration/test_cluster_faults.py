@@ -24,6 +24,7 @@ from provision.command import Command
 from provision.connection_errors import UnreachableError
 from provision.links import Links
 from provision.parallel import NodesFailed
+from tests.inside import run_inside
 from tests.integration.cut_line import Line
 from tests.integration.operator_at_work import (
     Operator,
@@ -136,7 +137,7 @@ def test_a_session_that_dies_while_the_engine_starts_is_told_and_mended(operator
     def cutting(event):
         if (event.subject, event.step, event.state) == ("node-1", "dask head", "running"):
             with container(operator.inventory.node("node-1")) as machine:
-                machine.exec_run(["pkill", "-KILL", "-f", "sshd: tandem"])
+                run_inside(machine, "pkill", "-KILL", "-f", "sshd: tandem")
 
     with pytest.raises(TandemError, match="node-1") as caught:
         operator.start("dask", 2, cutting)

@@ -18,6 +18,7 @@ from provision.command import Command
 from provision.connection import connect
 from provision.connection_errors import UnreachableError
 from provision.first_contact import HostKeyPlace
+from tests.inside import run_inside
 from tests.integration.own_machines import LABEL, put
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("engine")]
@@ -51,7 +52,7 @@ class NewMachine:
         return dataclasses.replace(self.inventory, nodes=(node,))
 
     def read(self, path: str) -> str:
-        return self.container.exec_run(["cat", path]).output.decode()
+        return run_inside(self.container, "cat", path).output
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def test_a_contact_that_ended_while_the_key_was_moved_is_finished(machine, shows
     connect_when_up(machine)
     make = f"ssh-keygen -q -t ed25519 -N '' -C '' -f {KEY}.next && mv -f {KEY}.next {KEY}"
     hang_up = "kill -HUP $(cat /run/sshd.pid)" if shows_it else "true"
-    assert machine.container.exec_run(["sh", "-c", f"{make} && {hang_up}"]).exit_code == 0
+    assert run_inside(machine.container, "sh", "-c", f"{make} && {hang_up}").exit_code == 0
     pinned = " ".join(machine.read(f"{KEY}.next.pub").split()[:2])
     inventories.dump(machine.showing(pinned), machine.path)
     machine.meet()

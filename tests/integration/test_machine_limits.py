@@ -17,6 +17,7 @@ import pytest
 from contracts import limits
 from infra import docker_engine, node_image
 from infra.local_nodes import LOCK
+from tests.inside import run_inside
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("engine")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,17 +45,17 @@ class Machine:
 
     def boot(self) -> float:
         """Run the boot script as root; return when."""
-        done = self.container.exec_run(["sh", "/boot.sh"], user="root")
+        done = run_inside(self.container, "sh", "/boot.sh", user="root")
         assert done.exit_code == 0, done.output
         return time.monotonic()
 
     def run(self, *command: str) -> str:
         """Run a program as root and return its output."""
-        return self.container.exec_run(list(command), user="root").output.decode()
+        return run_inside(self.container, *command, user="root").output
 
     def start(self, *command: str) -> None:
         """Start a program as root and leave it."""
-        self.container.exec_run(list(command), user="root", detach=True)
+        run_inside(self.container, *command, user="root", detach=True)
 
     def lives(self) -> bool:
         """Say whether the machine is there."""

@@ -46,6 +46,11 @@ def operator(machines, key, tmp_path):
     )
 
 
+def processes(machines):
+    """List what Tandem still runs there; a worker may end before it is told to."""
+    return "".join(one.run("pgrep", "-af", "program[.]run")[1] for one in machines)
+
+
 def test_plain_machines_get_the_environment_and_become_a_cluster(machines, operator):
     lock = load(LOCK)
     answered = operator("cluster.start", "--engine", "dask", "--json")
@@ -56,11 +61,13 @@ def test_plain_machines_get_the_environment_and_become_a_cluster(machines, opera
     path = f"/home/{USER}/.tandem/env/{lock.fingerprint}/bin/python"
     code, told = machines[1].run(path, "-c", "import sklearn, ray, distributed")
     assert code == 0, told
+    assert "program.run" in processes(machines)
     again = operator("cluster.start", "--engine", "dask", "--json")
     assert again.code == 0, again.err
     assert again.document["changed"] == []
     stopped = operator("cluster.stop", "--json")
-    assert "own-1: dask stopped" in stopped.document["stopped"]
+    assert "own-0: dask stopped" in stopped.document["stopped"]
+    assert processes(machines) == ""
 
 
 def test_the_operator_itself_can_be_the_head(machines, key):
@@ -96,4 +103,5 @@ def test_the_operator_itself_can_be_the_head(machines, key):
     assert "Nothing to change: dask on own-0, own-1" in told
     code, told = verb("cluster.stop")
     assert code == 0, told
-    assert "own-1: dask stopped" in told
+    assert "own-0: dask stopped" in told
+    assert processes(machines) == ""
