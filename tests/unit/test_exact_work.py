@@ -201,7 +201,7 @@ def test_sums_are_the_same_with_and_without_kernels(monkeypatch):
     found = []
     for off in (False, True):
         random.seed(1)
-        tally = Tally(400, 5)
+        tally = Tally(np.zeros((400, 5)))
         if off:
             tally._library = None
         for size in (200, 300, 70_000):
@@ -214,7 +214,7 @@ def test_sums_are_the_same_with_and_without_kernels(monkeypatch):
 
 
 def test_large_sums_lie_in_a_file_and_are_the_same(search, monkeypatch):
-    monkeypatch.setattr(tallies, "SPILL_BYTES", 0)
+    monkeypatch.setattr(tallies, "MEMORY_BYTES", 0)
     work = make_work(search)
     assert finish(work, work.units)[0] == dict(enumerate(search[3]))
 

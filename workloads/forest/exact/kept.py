@@ -37,9 +37,16 @@ class Kept:
             return None
 
     def close(self, key: Key, scores: Mapping[tuple[int, int], Any], names: list[str]) -> None:
-        """Keep the scores of a complete group in place of the values of its units."""
+        """Keep the scores of a complete group in place of the values of its units.
+
+        Where a scorer failed there is a NaN, which JSON has not: the values stay, and the
+        scorer will fail, and warn, again.
+        """
         rows = [[*place, score] for place, score in sorted(scores.items())]
-        write_json(self._folder / f"{_score_name(key)}.json", {"scores": rows})
+        try:
+            write_json(self._folder / f"{_score_name(key)}.json", {"scores": rows})
+        except ValueError:
+            return
         self._names.add(_score_name(key))
         for name in names:
             (self._folder / f"{name}.json").unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from workloads.forest.exact.builders import ForestBuilder
 from workloads.forest.exact.elsewhere import UnitsFailed
 from workloads.forest.exact.plan import Plan
 from workloads.forest.exact.sharing import ForestData, write_data
-from workloads.forest.exact.tallies import GroupTally, Judge
+from workloads.forest.exact.tallies import GroupTally, Judge, SumsMemory
 from workloads.forest.exact.units import grow_unit
 from workloads.forest.exact.votes import tree_votes
-from workloads.forest.exact.work import ExactWork
+from workloads.forest.exact.work import ExactWork, FinishedTrial
 
 Run = Callable[[Sequence[Unit]], Iterator[tuple[str, Mapping[str, Any]]]]
 
@@ -38,6 +38,8 @@ class Shared:
     @property
     def reason(self) -> str:
         """Why that one, or why each of them."""
+        if not self.makers:
+            return "every score was in the checkpoint"
         told = {name: ", ".join(reasons) for name, reasons in sorted(self.makers.items())}
         if len(told) == 1:
             return "".join(told.values())
@@ -48,6 +50,12 @@ class Shared:
         reasons = self.makers.setdefault(builder, [])
         if reason not in reasons:
             reasons.append(reason)
+
+    def add(self, finished: Iterable[FinishedTrial]) -> None:
+        """Note the scores of trials."""
+        for done in finished:
+            for fold, score in enumerate(done.scores):
+                self.scores[done.trial, fold] = score
 
     def as_fits(self, n_test: Sequence[int]) -> dict[tuple[int, int], dict[str, Any]]:
         """Return the scores as GridSearchCV has those of fits, with even parts of the time.
@@ -79,6 +87,7 @@ def share(
     engine: Any,
     n_jobs: int | None,
     pre_dispatch: Any,
+    checkpoint: Path | None,
 ) -> Shared:
     """Do the shared part: here, in joblib's processes, or on an engine.
 
@@ -90,13 +99,15 @@ def share(
         As in `ForestBuilder`.
     engine, n_jobs, pre_dispatch
         As in `ExactForestSearchCV`.
+    checkpoint : Path, optional
+        Where what is done is kept.
     """
     begin = time.perf_counter()
-    if engine is None and effective_n_jobs(n_jobs) == 1:
+    if engine is None and checkpoint is None and effective_n_jobs(n_jobs) == 1:
         found = share_in_process(plan, data, judges, choice)
     else:
         run = in_processes(n_jobs, pre_dispatch) if engine is None else engine.run
-        found = share_elsewhere(plan, data, judges, choice, run)
+        found = share_elsewhere(plan, data, judges, choice, run, checkpoint)
     found.seconds = time.perf_counter() - begin
     return found
 
@@ -106,12 +117,13 @@ def share_in_process(
 ) -> Shared:
     """Grow every tree here, one after the other; nothing but the tree in hand is kept."""
     builder = ForestBuilder(data, choice)
+    memory = SumsMemory()
     shared = Shared()
     for fold, (part, (train, rows)) in enumerate(zip(plan.folds, data.folds, strict=True)):
         found = {}
         for number, group in enumerate(part.groups):
             shared.made_by(*builder.maker(group.rule))
-            tally = GroupTally(group, len(rows), data.n_classes, judges[fold])
+            tally = GroupTally(group, len(rows), data.n_classes, judges[fold], memory)
             for tree in range(group.n_trees):
                 votes = tree_votes(builder, group, train, rows, tree)
                 for variant, size, score in tally.add_tree(votes):
@@ -121,9 +133,16 @@ def share_in_process(
 
 
 def share_elsewhere(
-    plan: Plan, data: ForestData, judges: Sequence[Judge], choice: str, run: Run
+    plan: Plan,
+    data: ForestData,
+    judges: Sequence[Judge],
+    choice: str,
+    run: Run,
+    checkpoint: Path | None = None,
 ) -> Shared:
     """Hand out units over one data file in a temporary folder, and commit what comes back.
+
+    With a checkpoint, what an earlier search left there is taken up first.
 
     Raises
     ------
@@ -140,12 +159,12 @@ def share_elsewhere(
             name,
             builder=choice,
             judge=lambda fold: judges[fold],
+            kept=checkpoint,
             early=Path(folder),
         )
+        shared.add(work.resumed())
         for unit_id, value in run(work.units):
-            for done in work.accept(unit_id, value):
-                for fold, score in enumerate(done.scores):
-                    shared.scores[done.trial, fold] = score
+            shared.add(work.accept(unit_id, value))
             shared.made_by(value["builder"], value["reason"])
         if left := work.units:
             raise UnitsFailed(

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Mapping, Sequence
 from itertools import product
+from os import PathLike
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils import indexable
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from workloads.forest.exact.builders import CHOICES, promise
+from workloads.forest.exact.checkpoint import checkpoint_folder
 from workloads.forest.exact.inputs import (
     DrawnFolds,
     Inputs,
@@ -51,13 +53,18 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         Where the units of shared work are done; None is this machine. ``run(units)`` yields
         pairs of a unit's id and its value, in any order. Combinations that cannot share are
         fitted on this machine.
+    checkpoint : str or path, default=None
+        A folder that keeps what is done, unit by unit: the same search on the same data,
+        begun again after its process was killed, does only what is missing. Needs scores
+        given by name. Combinations that cannot share are fitted again.
 
     Attributes
     ----------
     plan_ : Plan or None
         What was shared; None where all was left to GridSearchCV.
     builder_ : str
-        "compiled", "scikit-learn", or both where some trees are beyond the compiled one.
+        "compiled", "scikit-learn", or both where some trees are beyond the compiled one;
+        empty where every score was in the checkpoint.
     builder_reason_ : str
         Why that one, or why each; or why nothing was shared.
 
@@ -80,6 +87,7 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         **GridSearchCV._parameter_constraints,
         "builder": [StrOptions(set(CHOICES))],
         "engine": [None, HasMethods("run")],
+        "checkpoint": [None, str, PathLike],
     }
 
     def __init__(
@@ -97,6 +105,7 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         return_train_score: bool = False,
         builder: str = "auto",
         engine: Any = None,
+        checkpoint: Any = None,
     ) -> None:
         super().__init__(
             estimator=estimator,
@@ -112,6 +121,7 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
         )
         self.builder = builder
         self.engine = engine
+        self.checkpoint = checkpoint
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> "ExactForestSearchCV":
         """Score every combination, then refit the best; see GridSearchCV.fit."""
@@ -200,6 +210,13 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
             for train, test in folds
         ]
         coded = self.builder != "scikit-learn"
+        checkpoint = self.checkpoint and checkpoint_folder(
+            self.checkpoint,
+            scoring=self.scoring,
+            labels=inputs.labels,
+            error_score=self.error_score,
+            return_train_score=self.return_train_score,
+        )
         data = forest_data(inputs.matrix, inputs.classes, voted, coded=coded)
         judges = [
             FoldScorer(
@@ -223,6 +240,7 @@ class ExactForestSearchCV(GridSearchCV):  # type: ignore[misc]
             engine=self.engine,
             n_jobs=self.n_jobs,
             pre_dispatch=self.pre_dispatch,
+            checkpoint=checkpoint,
         )
         self.builder_, self.builder_reason_ = found.builder, found.reason
         return found.as_fits([len(test) for _, test in folds])

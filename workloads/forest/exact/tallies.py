@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,40 @@ import numpy as np
 from workloads.forest.exact.plan import Group
 from workloads.forest.exact.votes import Tally, Vote
 
-SPILL_BYTES = 128 * 1024 * 1024
+MEMORY_BYTES = 128 * 1024 * 1024
 
 Judge = Callable[[Tally], Any]
 Score = tuple[int, int, Any]  # variant, n_estimators, what the judge said
+
+
+class SumsMemory:
+    """Memory for the sums of every open tally of a search, 128 MB together.
+
+    What is more lies in unnamed files, which the system writes out under pressure.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where the files are; the system's folder for temporary files if left out.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self.used = 0
+
+    def take(self, shape: tuple[int, int]) -> np.ndarray:
+        """Return sums of this shape, all 0."""
+        size = 8 * shape[0] * shape[1]
+        if self.used + size <= MEMORY_BYTES:
+            self.used += size
+            return np.zeros(shape, dtype=np.float64)
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            return np.memmap(file, np.float64, "w+", shape=shape)
+
+    def give_back(self, sums: np.ndarray) -> None:
+        """Count the memory of these sums as free; nobody may use them any more."""
+        if not isinstance(sums, np.memmap):
+            self.used -= sums.nbytes
 
 
 class GroupTally:
@@ -25,20 +56,18 @@ class GroupTally:
         Of the rows voted on.
     judge : callable
         Gives the score of a tally.
-
-    Notes
-    -----
-    The sums of all variants together may be large; beyond 128 MB they lie in an unnamed
-    temporary file that the system writes out under pressure.
+    memory : SumsMemory
+        One for all groups that are open at the same time.
     """
 
-    def __init__(self, group: Group, n_rows: int, n_classes: int, judge: Judge) -> None:
+    def __init__(
+        self, group: Group, n_rows: int, n_classes: int, judge: Judge, memory: SumsMemory
+    ) -> None:
         self._group = group
         self._shape = n_rows, n_classes
         self._judge = judge
+        self._memory = memory
         self._tallies: dict[int, Tally] = {}
-        size = len(group.variants) * n_rows * n_classes * 8
-        self._spill = size > SPILL_BYTES
         self.next_tree = 0
 
     @property
@@ -59,15 +88,11 @@ class GroupTally:
             if tally.n_trees in points:
                 scores.append((vote.variant, tally.n_trees, self._judge(tally)))
             if tally.n_trees == points[-1]:
-                del self._tallies[vote.variant]
+                self._memory.give_back(self._tallies.pop(vote.variant).sums)
         self.next_tree += 1
         return scores
 
     def _tally(self, variant: int) -> Tally:
         if variant not in self._tallies:
-            tally = Tally(*self._shape)
-            if self._spill:
-                with tempfile.TemporaryFile() as file:
-                    tally.sums = np.memmap(file, np.float64, "w+", shape=self._shape)
-            self._tallies[variant] = tally
+            self._tallies[variant] = Tally(self._memory.take(self._shape))
         return self._tallies[variant]

@@ -118,11 +118,12 @@ class Tally:
 
     Parameters
     ----------
-    n_rows, n_classes : int
+    sums : ndarray of shape (n_rows, n_classes), float64
+        All 0; the tally adds to them in place.
     """
 
-    def __init__(self, n_rows: int, n_classes: int) -> None:
-        self.sums = np.zeros((n_rows, n_classes), dtype=np.float64)
+    def __init__(self, sums: np.ndarray) -> None:
+        self.sums = sums
         self.n_trees = 0
         self._library = native.library_or_none()
 

@@ -13,7 +13,7 @@ from workloads.engines import Unit
 from workloads.forest.exact.kept import Early, Kept, Key
 from workloads.forest.exact.plan import Plan
 from workloads.forest.exact.sharing import ForestData
-from workloads.forest.exact.tallies import GroupTally, Judge, Score
+from workloads.forest.exact.tallies import GroupTally, Judge, Score, SumsMemory
 from workloads.forest.exact.units import TreeRange, cut_units, fit_for_units, unit_name
 from workloads.forest.exact.votes import Tally, Vote, decode_votes
 
@@ -74,6 +74,7 @@ class ExactWork:
             self._ranges[part.unit.unit_id] = part
             self._waiting.setdefault((part.fold, part.group), []).append(part)
         self._early = Early(early)
+        self._memory = SumsMemory(kept or early)
         self._tallies: dict[Key, GroupTally] = {}
         self._scores: dict[Key, dict[tuple[int, int], Any]] = {}
         self._told: set[int] = set()
@@ -197,7 +198,8 @@ class ExactWork:
             fold, group = key
             rows = len(self._data.folds[fold][1])
             one = self._plan.folds[fold].groups[group]
-            self._tallies[key] = GroupTally(one, rows, self._data.n_classes, self._judge(fold))
+            classes, judge = self._data.n_classes, self._judge(fold)
+            self._tallies[key] = GroupTally(one, rows, classes, judge, self._memory)
         return self._tallies[key]
 
 
