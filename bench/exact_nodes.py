@@ -1,6 +1,6 @@
 """The shared search on 3 nodes beside 1, coding of the data included, bring-up not.
 
-    python -m bench.exact_nodes                    about 35 minutes for each repeat
+    python -m bench.exact_nodes                    about 30 minutes for each repeat
     python -m bench.exact_nodes --builders compiled --engines dask --repeats 1
     python -m bench.exact_nodes --try              shows that it runs, in a few minutes
 
@@ -25,7 +25,7 @@ from bench.exact_search import (
 from bench.machine import facts, keep, spread
 from bench.machines import Cluster, cluster
 
-ROWS = {"scikit-learn": 45_000, "compiled": 200_000}
+ROWS = {"scikit-learn": 16_000, "compiled": 70_000}
 TRY_ROWS, TRY_TREES = 4_000, 24
 TREES = 300
 COUNTS = (1, 3)
