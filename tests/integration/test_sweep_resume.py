@@ -5,24 +5,26 @@ command ends with every planned trial done once, and no acknowledged line was lo
 """
 
 import json
-import os
 import signal
 import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from contracts.errors import DONE, FAILED, INTERRUPTED, PARTIAL
-from tests.command_line import FAB, ROOT, Answered, fab
+from tests.command_line import Answered, fab
+from tests.integration.sweep_at_work import (
+    DEADLINE,
+    acknowledged,
+    journal,
+    sweep_started,
+    under_way,
+)
 from workloads.history import History, planned_runs, read_history
-from workloads.journal import Journal
 from workloads.report.evidence import gather
 
-DEADLINE = 240.0
 # Some 8 s of work on one small machine: long enough to be caught in the middle. Every trial is
 # fitted for itself, so that results come one by one.
 TREES = list(range(40, 88, 4))
@@ -47,53 +49,6 @@ def again(machines, results: Path) -> Answered:
     return fab(*arguments(results), state=machines.state, timeout=DEADLINE)
 
 
-@contextmanager
-def sweep_started(machines, results: Path) -> Iterator[subprocess.Popen[str]]:
-    """A sweep in a process of its own, killed at the end of the block."""
-    results.parent.mkdir(parents=True, exist_ok=True)
-    with results.with_suffix(".log").open("w") as stream:
-        sweep = subprocess.Popen(
-            [*FAB, *arguments(results)],
-            cwd=ROOT,
-            env={**os.environ, "TANDEM_STATE": str(machines.state)},
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            text=True,
-        )
-        try:
-            yield sweep
-        finally:
-            sweep.kill()
-            sweep.wait(DEADLINE)
-
-
-@contextmanager
-def under_way(machines, results: Path, trials: int) -> Iterator[subprocess.Popen[str]]:
-    """A sweep of which at least so many results are acknowledged, still at work."""
-    log = results.with_suffix(".log")
-    with sweep_started(machines, results) as sweep:
-        deadline = time.monotonic() + DEADLINE
-        while len(acknowledged(results)) < trials:
-            assert sweep.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        yield sweep
-
-
-def journal(results: Path) -> Journal:
-    return Journal(results / "forest" / "journal.jsonl")
-
-
-def acknowledged(results: Path) -> list[str]:
-    """The trials whose result is on the disk, one entry for each line."""
-    return [
-        record["result"]["trial_id"]
-        for record in journal(results).read().records
-        if record["kind"] == "trial"
-    ]
-
-
 def assert_whole(results: Path, before: bytes) -> History:
     """Nothing lost, nothing twice, nothing else (I1 to I3)."""
     content = journal(results).path.read_bytes()
@@ -110,7 +65,7 @@ def assert_whole(results: Path, before: bytes) -> History:
 
 
 def test_the_operator_is_killed_and_the_same_command_goes_on(machines, results):
-    with under_way(machines, results, trials=3) as sweep:
+    with under_way(machines, results, arguments(results), trials=3) as sweep:
         sweep.send_signal(signal.SIGKILL)
         assert sweep.wait(DEADLINE) == -signal.SIGKILL
     before = journal(results).path.read_bytes()
@@ -160,7 +115,7 @@ def assert_a_lost_line_is_noticed(results: Path, whole: bytes) -> None:
 
 
 def test_control_c_ends_the_driver_and_the_same_command_goes_on(machines, results):
-    with under_way(machines, results, trials=3) as sweep:
+    with under_way(machines, results, arguments(results), trials=3) as sweep:
         sweep.send_signal(signal.SIGINT)
         assert sweep.wait(DEADLINE) == INTERRUPTED
     before = journal(results).path.read_bytes()
@@ -208,7 +163,7 @@ def test_killed_again_and_again_at_any_moment(machines, results, seed):
     before = b""
     for _ in range(10):
         until = suppress(subprocess.TimeoutExpired)
-        with sweep_started(machines, results) as sweep, until:
+        with sweep_started(machines, results, arguments(results)) as sweep, until:
             sweep.wait(random.uniform(0.5, 12.0))
         if journal(results).path.exists():
             content = journal(results).path.read_bytes()
