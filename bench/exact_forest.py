@@ -134,7 +134,7 @@ def third(case: str) -> list[dict]:
 def covtype_shaped(rows: int) -> tuple:
     import numpy as np
 
-    from workloads import synthetic_covtype
+    from workloads.data import synthetic_covtype
 
     x = np.empty((rows, synthetic_covtype.COLUMNS), dtype=np.float32)
     y = np.empty(rows, dtype=np.int64)

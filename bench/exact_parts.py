@@ -86,7 +86,7 @@ def spec_of(home: Path, rows: int, builder: str):
 
 
 def do(one):
-    from workloads.unit_process import find
+    from workloads.engines.unit_process import find
 
     return find(one.function)(**one.arguments)
 
@@ -94,7 +94,8 @@ def do(one):
 def prepare(home: Path, rows: int, builder: str) -> dict:
     import numpy as np
 
-    from workloads import datasets, forest
+    from workloads import forest
+    from workloads.data import datasets
     from workloads.forest.exact.preparation import note_path, read_note
     from workloads.forest.exact.sharing import forest_data
     from workloads.forest.fits import make_splitter

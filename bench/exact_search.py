@@ -12,8 +12,8 @@ from bench.machines import LOCK, Cluster
 from contracts.endpoint import Endpoint
 from contracts.inventory import Inventory
 from contracts.trial import canonical
-from workloads import datasets
-from workloads.journal import Journal
+from workloads.data import datasets
+from workloads.sweeps.journal import Journal
 
 ENGINES = ("ray", "dask")
 BUILDERS = ("scikit-learn", "compiled")
@@ -25,7 +25,7 @@ DEADLINE_SECONDS = 3500
 PREPARE = """
 import json, sys
 import distributed, ray, sklearn.ensemble, sklearn.model_selection
-from workloads import datasets
+from workloads.data import datasets
 task = json.loads(sys.argv[1])
 print(json.dumps(datasets.prepare(task["home"], datasets.Data(**task["data"]))))
 """

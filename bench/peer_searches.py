@@ -31,7 +31,7 @@ def main():
 def load(task):
     import numpy as np
 
-    from workloads import datasets
+    from workloads.data import datasets
 
     x, y = datasets.load(task["home"], datasets.Data(**task["data"]))
     return np.array(x), np.array(y)

@@ -10,7 +10,7 @@ from invoke.context import Context
 
 from contracts.errors import PARTIAL, UsageError
 from tasks.verb import Answer, listed, verb
-from workloads import results
+from workloads.sweeps import results
 
 if TYPE_CHECKING:
     from workloads.report.page import Built

@@ -28,13 +28,13 @@ from tasks.progress import Progress
 from tasks.sweep_machines import Machines
 from tasks.verb import Answer, listed, verb, whole_number
 from workloads import registry
-from workloads import results as result_folders
-from workloads.history import History, read_history
-from workloads.journal import Journal, JournalWriteError
-from workloads.measurement import Limits, Measurement
-from workloads.records import PlanRecord
 from workloads.runs import ENGINES
-from workloads.sweep_request import (
+from workloads.sweeps import results as result_folders
+from workloads.sweeps.history import History, read_history
+from workloads.sweeps.journal import Journal, JournalWriteError
+from workloads.sweeps.measurement import Limits, Measurement
+from workloads.sweeps.records import PlanRecord
+from workloads.sweeps.request import (
     SweepRequest,
     check_machines,
     check_size,

@@ -5,11 +5,11 @@ from typing import Any
 
 from contracts.errors import DONE, PARTIAL
 from tasks.verb import Answer
-from workloads.history import History
-from workloads.journal import Journal
-from workloads.pace import seconds_left, span
-from workloads.sweep import PlannedRun
-from workloads.sweep_request import SweepRequest
+from workloads.sweeps.history import History
+from workloads.sweeps.journal import Journal
+from workloads.sweeps.pace import seconds_left, span
+from workloads.sweeps.plan import PlannedRun
+from workloads.sweeps.request import SweepRequest
 
 
 def preview(name: str, request: SweepRequest, journal: Journal, history: History) -> Answer:

@@ -13,13 +13,13 @@ from contracts.progress import Tell
 from contracts.trial import canonical
 from provision import bringup, remote_run
 from provision.links import Links
-from workloads.cluster import Footing, Timeline
 from workloads.runs import RunSpec, as_document
-from workloads.sweep import PLAIN, Cell
+from workloads.sweeps.cluster import Footing, Timeline
+from workloads.sweeps.plan import PLAIN, Cell
 
 
 class Machines:
-    """The machines of an inventory; see `workloads.cluster.Cluster` for what each method does.
+    """The machines of an inventory; what each method does, `workloads.sweeps.cluster` says.
 
     Connections stay open between runs. Before the first `start` only runs that exist can be
     followed and stopped. `ours` are the folders of the sweep's own runs: while a run of another

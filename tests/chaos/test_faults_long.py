@@ -62,7 +62,7 @@ def test_whatever_dies_while_one_worker_lives_nothing_is_lost(
 
 def _kill_a_unit(broken: Arena, run: Run, node: str) -> int:
     """Kill the process in which a node runs units; return how many died so."""
-    found = broken.pids(node, "workloads.unit_process")
+    found = broken.pids(node, "workloads.engines.unit_process")
     if not found or run.records()[-1]["kind"] == "finished":
         return 0
     broken.on(node, "sh", "-c", f"kill -9 {found[0]} || true")

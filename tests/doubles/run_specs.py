@@ -7,7 +7,7 @@ from typing import Any
 
 from workloads import registry, runs
 from workloads.runs import PlannedTrial, RunSpec
-from workloads.sweep import Cell, Work, planned_run
+from workloads.sweeps.plan import Cell, Work, planned_run
 
 
 def run_spec(home: Path | str, parameters: Mapping[str, Any], **changes: Any) -> RunSpec:

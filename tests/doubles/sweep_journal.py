@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from contracts.trial import TrialResult
-from workloads.history import History, read_history
-from workloads.journal import line_of, read_lines
-from workloads.records import (
+from workloads.sweeps.history import History, read_history
+from workloads.sweeps.journal import line_of, read_lines
+from workloads.sweeps.plan import PlannedRun, Subject, Variation, Work, plan
+from workloads.sweeps.records import (
     AttemptRecord,
     JournalEntry,
     PlanRecord,
@@ -17,7 +18,6 @@ from workloads.records import (
     TrialRecord,
     as_record,
 )
-from workloads.sweep import PlannedRun, Subject, Variation, Work, plan
 
 GIB = 1 << 30
 WORK = Work(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.command_line import FAB, ROOT
-from workloads.journal import Journal
+from workloads.sweeps.journal import Journal
 
 DEADLINE = 240.0
 

@@ -11,8 +11,8 @@ from provision.links import Links
 from tests.doubles.run_specs import run_spec
 from tests.integration.operator_at_work import Operator
 from workloads import forest, runs
-from workloads.driver_output import DriverOutput
 from workloads.forest.work import scores_digest
+from workloads.sweeps.driver_output import DriverOutput
 
 pytestmark = pytest.mark.timeout(600)
 GRID = {"n_estimators": [5, 12], "max_depth": [None, 6], "ccp_alpha": [0.0, 0.002]}

@@ -119,7 +119,7 @@ class TestEngine:
         make, _ = request.getfixturevalue(name)
         engine = Apart(make())
         engine._units.run = lambda units, run=engine._units.run: run(
-            [dataclasses.replace(one, function="workloads.grid:nothing") for one in units]
+            [dataclasses.replace(one, function="workloads.registry:nothing") for one in units]
         )
         x, y = data_set("iris")
         with pytest.raises(UnitsFailed, match="nothing"):

@@ -8,8 +8,8 @@ import pytest
 from contracts.errors import DONE, PARTIAL
 from tests.command_line import fab
 from tests.integration.sweep_at_work import DEADLINE, acknowledged, journal, under_way
-from workloads.history import read_history
 from workloads.report.evidence import gather
+from workloads.sweeps.history import read_history
 
 pytestmark = pytest.mark.timeout(900)
 TREES = list(range(40, 112, 4))

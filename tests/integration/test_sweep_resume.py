@@ -22,8 +22,8 @@ from tests.integration.sweep_at_work import (
     sweep_started,
     under_way,
 )
-from workloads.history import History, planned_runs, read_history
 from workloads.report.evidence import gather
+from workloads.sweeps.history import History, planned_runs, read_history
 
 # Some 8 s of work on one small machine: long enough to be caught in the middle. Every trial is
 # fitted for itself, so that results come one by one.

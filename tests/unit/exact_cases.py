@@ -9,7 +9,7 @@ from sklearn import datasets
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 
-from workloads import synthetic_covtype
+from workloads.data import synthetic_covtype
 from workloads.forest.exact.search import ExactForestSearchCV
 
 NAMES = ("iris", "wine", "breast_cancer", "digits", "covtype")

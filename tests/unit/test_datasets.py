@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from contracts.errors import TandemError, UsageError
-from workloads import datasets, synthetic_covtype
-from workloads.datasets import Data
+from workloads.data import datasets, synthetic_covtype
+from workloads.data.datasets import Data
 
 
 @pytest.mark.parametrize("name", sorted(datasets.BUNDLED))

@@ -16,9 +16,10 @@ from contracts.files import single_writer
 from tests.chaos.checker import faults, mutants
 from tests.doubles.run_specs import chaos_spec, run_spec, write_run
 from tests.doubles.scripted_engine import ScriptedEngine
-from workloads import driver, forest, registry
-from workloads.driver_output import DriverOutput
+from workloads import forest, registry
+from workloads.driver import run as driver
 from workloads.engines import EngineLost, Slot
+from workloads.sweeps.driver_output import DriverOutput
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {"dataset": "iris", "folds": 2, "grid": {"n_estimators": [2, 3], "max_depth": [2, 3]}}
@@ -40,7 +41,8 @@ def kinds(folder):
 
 CHAOS = """
 import sys
-from workloads import driver, registry
+from workloads import registry
+from workloads.driver import run as driver
 registry._MODULES["chaos"] = "tests.chaos.chaos_workload"
 sys.exit(driver.main(sys.argv[1:]))
 """

@@ -4,9 +4,9 @@ import pytest
 
 from contracts.errors import DeadlineError
 from tests.doubles.scripted_engine import CountingWork, ScriptedEngine, ok
-from workloads import executor
+from workloads.driver import executor
+from workloads.driver.executor import Hearers, Limits, RunFailed
 from workloads.engines import Back, EngineLost, Finished, Lost, Outcome, Slot
-from workloads.executor import Hearers, Limits, RunFailed
 
 A, B = Slot("node-a", 0), Slot("node-b", 0)
 
@@ -140,7 +140,7 @@ def test_the_run_has_a_deadline_and_keeps_what_was_told():
 
 
 def test_a_slot_that_never_answers_is_abandoned_and_its_unit_done_elsewhere(monkeypatch):
-    monkeypatch.setattr("workloads.ledger.GRACE_SECONDS", 0.05)
+    monkeypatch.setattr("workloads.driver.ledger.GRACE_SECONDS", 0.05)
 
     def answer(ticket, slot, unit):
         return [] if slot == A else [ok(ticket)]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workloads.driver.ledger import GRACE_SECONDS, Death, Done, GivenUp, Ledger
 from workloads.engines import Outcome, Slot, Unit
-from workloads.ledger import GRACE_SECONDS, Death, Done, GivenUp, Ledger
 
 A, B, C = Slot("node-a", 0), Slot("node-b", 0), Slot("node-c", 0)
 OK = Outcome("ok", 1, cpu_seconds=2.0)

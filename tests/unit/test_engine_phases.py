@@ -7,10 +7,10 @@ import pytest
 from contracts.errors import DeadlineError
 from contracts.trial import TrialResult
 from tests.doubles.scripted_engine import ScriptedEngine, ok
-from workloads import driver
+from workloads.driver import run as driver
+from workloads.driver.phases import PhaseFailed, check_same, do_everywhere
+from workloads.driver.run_log import RunLog
 from workloads.engines import Back, Finished, Lost, Outcome, Slot, Unit
-from workloads.phases import PhaseFailed, check_same, do_everywhere
-from workloads.run_log import RunLog
 
 A, B = Slot("node-a", 0), Slot("node-b", 0)
 

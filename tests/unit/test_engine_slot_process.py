@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from workloads import slot_process
-from workloads.slot_process import SlotProcess
+from workloads.engines import slot_process
+from workloads.engines.slot_process import SlotProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = "tests.doubles.unit_functions"
@@ -129,7 +129,7 @@ def test_interrupt_from_another_thread_ends_the_call():
 def test_a_process_does_not_outlive_its_slot():
     """The slot's own process is killed while a unit runs: the unit's process goes too."""
     program = (
-        "from workloads.slot_process import SlotProcess\n"
+        "from workloads.engines.slot_process import SlotProcess\n"
         "slot = SlotProcess()\n"
         f"print(slot.call('{UNITS}:sleep', {{'seconds': 0}}, 60).value, flush=True)\n"
         f"slot.call('{UNITS}:sleep', {{'seconds': 600}}, 600)\n"

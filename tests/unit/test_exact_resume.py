@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.run_specs import run_spec, write_run
-from workloads import driver, forest
+from workloads import forest
+from workloads.driver import run as driver
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = {

@@ -12,10 +12,10 @@ import pytest
 
 from workloads import forest
 from workloads.engines import Outcome
+from workloads.engines.unit_process import perform
 from workloads.forest.exact import run_work, units
 from workloads.forest.exact.run_work import SharedForestWork
 from workloads.runs import PlannedTrial, RunSpec
-from workloads.unit_process import perform
 
 GRID = {"n_estimators": [2, 5], "max_depth": [None, 3], "class_weight": [None, "balanced"]}
 

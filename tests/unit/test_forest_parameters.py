@@ -4,7 +4,8 @@ import pytest
 
 from contracts.errors import InvalidDocument, TandemError
 from contracts.trial import canonical
-from workloads import datasets, forest
+from workloads import forest
+from workloads.data import datasets
 from workloads.runs import PlannedTrial, RunSpec
 
 GOOD = {"dataset": "digits", "folds": 3, "grid": {"n_estimators": [5]}}
@@ -41,7 +42,7 @@ def test_how_scores_are_computed_changes_neither_trials_nor_data():
 def test_every_file_of_either_form_decides_the_scores():
     names = {f"{path.parent.name}/{path.name}" for path in forest.sources()}
     one_of_each = {"forest/fits.py", "exact/votes.py", "kernel/grow.c", "kernel/cuts.h"}
-    assert one_of_each | {"workloads/datasets.py"} <= names
+    assert one_of_each | {"data/datasets.py"} <= names
     assert all(path.is_file() for path in forest.sources())
     assert not any(name.endswith(".so") for name in names)
 

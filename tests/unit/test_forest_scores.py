@@ -10,14 +10,16 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from contracts.trial import TrialResult, canonical
 from tests.doubles.run_specs import run_spec
-from workloads import executor, forest, synthetic_covtype
+from workloads import forest
+from workloads.data import synthetic_covtype
+from workloads.driver import executor
+from workloads.driver.executor import Hearers, Limits
 from workloads.engines import Outcome
-from workloads.executor import Hearers, Limits
+from workloads.engines.plain_engine import PlainEngine
+from workloads.engines.unit_process import find
 from workloads.forest.exact.run_work import SharedForestWork
 from workloads.forest.fits import fit_folds
 from workloads.forest.work import ForestWork, fit_seconds, open_work, scores_digest
-from workloads.plain_engine import PlainEngine
-from workloads.unit_process import find
 
 GRID = {
     "n_estimators": [3, 8],
@@ -201,7 +203,9 @@ def test_the_driver_can_load_the_workload_without_scikit_learn():
     import sys
     from pathlib import Path
 
-    program = "import sys, workloads.driver, workloads.forest; print('sklearn' in sys.modules)"
+    program = (
+        "import sys, workloads.driver.run, workloads.forest;print('sklearn' in sys.modules)"
+    )
     root = Path(__file__).resolve().parents[2]
     found = subprocess.run(
         [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import FAILED, TandemError, UsageError
-from workloads.journal import Journal, JournalWriteError, line_of, read_lines
+from workloads.sweeps.journal import Journal, JournalWriteError, line_of, read_lines
 
 texts = st.text(max_size=12)
 values = st.recursive(
@@ -182,8 +182,8 @@ def test_no_journal_is_an_empty_one(tmp_path):
 )
 def test_a_record_of_a_newer_version_is_refused_by_name(tmp_path, change, monkeypatch):
     journal = Journal(tmp_path / "journal.jsonl")
-    monkeypatch.setattr("workloads.journal.KINDS", ("trial", "prophecy"))
-    monkeypatch.setattr("workloads.journal.SCHEMA", change.get("schema", 1))
+    monkeypatch.setattr("workloads.sweeps.journal.KINDS", ("trial", "prophecy"))
+    monkeypatch.setattr("workloads.sweeps.journal.SCHEMA", change.get("schema", 1))
     journal.append({"kind": change.get("kind", "trial")})
     monkeypatch.undo()
     before = journal.path.read_bytes()
@@ -211,7 +211,7 @@ def test_a_record_that_no_journal_holds_is_not_written(tmp_path, record):
 FILL = """
 import resource, sys
 from pathlib import Path
-from workloads.journal import Journal, JournalWriteError
+from workloads.sweeps.journal import Journal, JournalWriteError
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 journal = Journal(Path(sys.argv[1]))
 for number in range(1000):
@@ -263,7 +263,7 @@ def test_repair_without_room_leaves_the_journal_as_it_was(tmp_path):
 WRITE_FOR_EVER = """
 import sys
 from pathlib import Path
-from workloads.journal import Journal
+from workloads.sweeps.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 number = journal.repair().records[-1]["number"] + 1 if Path(sys.argv[1]).exists() else 0
 while True:

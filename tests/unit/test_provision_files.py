@@ -39,7 +39,8 @@ def test_the_wheel_has_every_stage_and_is_built_once(tmp_path):
     first = code_bundle.build(tmp_path)
     with zipfile.ZipFile(io.BytesIO(first.content)) as archive:
         names = set(archive.namelist())
-    assert {"contracts/errors.py", "workloads/driver.py", "provision/node/check.py"} <= names
+    expected = {"contracts/errors.py", "workloads/driver/run.py", "provision/node/check.py"}
+    assert expected <= names
     before = [path.stat().st_mtime_ns for path in (tmp_path / "code").iterdir()]
     assert code_bundle.build(tmp_path) == first
     assert [path.stat().st_mtime_ns for path in (tmp_path / "code").iterdir()] == before

@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 
 from tests.doubles import sweep_journal
-from workloads.history import read_history
-from workloads.records import as_record
 from workloads.report.answer import answer
 from workloads.report.costs import amount, assumed_prices, prices_of
 from workloads.report.evidence import exclusion, gather
+from workloads.sweeps.history import read_history
+from workloads.sweeps.records import as_record
 
 
 def evidence(**options):

@@ -9,9 +9,9 @@ import pytest
 
 from contracts.errors import UsageError
 from tests.doubles import sweep_journal
-from workloads.records import PlanRecord, TrialRecord
 from workloads.report.page import build
-from workloads.sweep import Work
+from workloads.sweeps.plan import Work
+from workloads.sweeps.records import PlanRecord, TrialRecord
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>$(touch x)|`[a](b)=1+1"
 

@@ -8,12 +8,12 @@ import pytest
 
 from tests.doubles import sweep_journal
 from tests.doubles.sweep_journal import REUSE, ROWS, varied
-from workloads.records import RunRecord, TrialRecord
 from workloads.report import reuse
 from workloads.report.answer import answer
 from workloads.report.evidence import gather
 from workloads.report.page import build
-from workloads.sweep import PLAIN, Cell
+from workloads.sweeps.plan import PLAIN, Cell
+from workloads.sweeps.records import RunRecord, TrialRecord
 
 
 def evidence(axes, **options):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workloads.driver_output import LINE_LIMIT, DriverOutput, printable
 from workloads.runs import PlannedTrial
+from workloads.sweeps.driver_output import LINE_LIMIT, DriverOutput, printable
 
 TRIALS = (
     PlannedTrial("0" * 19 + "1", {"depth": 1}),

@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.errors import BAD_USAGE, InvalidDocument, UsageError
-from workloads.grid import read_grid, with_settings
+from workloads.sweeps.grid import read_grid, with_settings
 
 
 def test_a_grid_file_is_read(tmp_path):

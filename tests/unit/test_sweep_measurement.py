@@ -9,14 +9,14 @@ import pytest
 
 from contracts.errors import TandemError
 from contracts.progress import tell_nobody
-from workloads import driver
-from workloads.cluster import Footing, clipped
 from workloads.deadlines import driver_seconds
-from workloads.history import planned_runs, read_history
-from workloads.journal import Journal, JournalWriteError
-from workloads.measurement import Limits, Measurement
-from workloads.records import PlanRecord
-from workloads.sweep import Subject, Variation, Work, plan
+from workloads.driver import run as driver
+from workloads.sweeps.cluster import Footing, clipped
+from workloads.sweeps.history import planned_runs, read_history
+from workloads.sweeps.journal import Journal, JournalWriteError
+from workloads.sweeps.measurement import Limits, Measurement
+from workloads.sweeps.plan import Subject, Variation, Work, plan
+from workloads.sweeps.records import PlanRecord
 
 WORK = Work(
     workload="forest",

@@ -4,9 +4,9 @@ import pytest
 
 from tests.doubles import sweep_journal
 from tests.doubles.sweep_journal import ROWS, varied
-from workloads.pace import seconds_left
-from workloads.records import RunRecord
-from workloads.sweep import Subject, plan
+from workloads.sweeps.pace import seconds_left
+from workloads.sweeps.plan import Subject, plan
+from workloads.sweeps.records import RunRecord
 
 OPTIONS = varied(ROWS)
 PLACES = {"engines": ("ray",), "node_counts": (1, 2), "repeats": 1}

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from workloads.sweep import Cell, Subject, Variation, Work, plan, planned_run, remaining
+from workloads.sweeps.plan import Cell, Subject, Variation, Work, plan, planned_run, remaining
 
 WORK = Work(
     workload="forest",

@@ -4,9 +4,9 @@ import pytest
 
 from contracts.errors import InvalidDocument
 from workloads import forest
-from workloads.sweep import PLAIN
-from workloads.sweep_request import subject_of
-from workloads.variations import MOST_VARIATIONS, varied
+from workloads.sweeps.plan import PLAIN
+from workloads.sweeps.request import subject_of
+from workloads.sweeps.variations import MOST_VARIATIONS, varied
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from contracts.inventory import Inventory, Node
 from contracts.progress import tell_nobody
 from tasks import report, sweep, sweep_machines
 from tests.doubles import sweep_journal
-from workloads import datasets
+from workloads.data import datasets
 from workloads.forest import parameters
-from workloads.sweep import Cell
+from workloads.sweeps.plan import Cell
 
 KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.trial import TrialResult
-from workloads import datasets, synthetic_covtype
+from workloads.data import datasets, synthetic_covtype
 from workloads.engines import Unit
 from workloads.forest import work
 from workloads.forest.exact import run_work

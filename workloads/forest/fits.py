@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold
 
-from workloads import datasets
-from workloads.datasets import Data
+from workloads.data import datasets
+from workloads.data.datasets import Data
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 

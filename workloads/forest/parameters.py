@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.schema import Problems
 from contracts.trial import canonical
-from workloads import datasets
+from workloads.data import datasets
 
 NAME = "forest"
 MOST_COMBINATIONS = 10_000

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts.trial import TrialResult
-from workloads import datasets
+from workloads.data import datasets
 from workloads.forest.fits import make_forest, make_splitter
 from workloads.forest.parameters import combinations
 

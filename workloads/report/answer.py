@@ -11,7 +11,7 @@ from workloads.report.comparison import Comparison, compare, length, named
 from workloads.report.costs import Prices, amount
 from workloads.report.evidence import Evidence
 from workloads.report.statistics import apart, spread
-from workloads.sweep import PLAIN
+from workloads.sweeps.plan import PLAIN
 
 WORTH_RATIO = 1.25
 WORTH_EFFICIENCY = 0.6

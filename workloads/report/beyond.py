@@ -6,7 +6,7 @@ from workloads.report.comparison import Comparison, named
 from workloads.report.evidence import Evidence
 from workloads.report.reuse import saves_work
 from workloads.report.statistics import spread
-from workloads.sweep import PLAIN, Cell
+from workloads.sweeps.plan import PLAIN, Cell
 
 MOST_EFFICIENCY = 1.05
 FULL_MEMORY = 0.9

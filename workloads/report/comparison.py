@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from workloads.report.evidence import Evidence
 from workloads.report.statistics import apart, spread
-from workloads.sweep import PLAIN, Cell
+from workloads.sweeps.plan import PLAIN, Cell
 
 
 @dataclass(frozen=True)

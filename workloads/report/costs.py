@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workloads.records import RunRecord
+from workloads.sweeps.records import RunRecord
 
 
 @dataclass(frozen=True)

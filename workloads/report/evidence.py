@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from contracts.errors import UsageError
 from contracts.trial import TrialResult
-from workloads.history import History, planned_runs
-from workloads.records import PlanRecord, RunRecord
-from workloads.sweep import PLAIN, Cell, PlannedRun, Variation, Work, remaining
+from workloads.sweeps.history import History, planned_runs
+from workloads.sweeps.plan import PLAIN, Cell, PlannedRun, Variation, Work, remaining
+from workloads.sweeps.records import PlanRecord, RunRecord
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from workloads.report.canvas import (
 from workloads.report.costs import Prices
 from workloads.report.evidence import Evidence, Series
 from workloads.report.statistics import Law, Spread, spread
-from workloads.sweep import PLAIN, Cell
+from workloads.sweeps.plan import PLAIN, Cell
 
 WIDTH, HEIGHT = 4.6, 3.0
 LABEL_GAP = 0.075

@@ -5,13 +5,13 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from workloads.records import RunRecord
 from workloads.report.canvas import INK, MUTED, PHASES, Canvas, series_colour, shortened
 from workloads.report.comparison import named
 from workloads.report.evidence import Evidence, Series
 from workloads.report.figures import LONG, WIDTH, Drawing
 from workloads.report.statistics import spread
-from workloads.sweep import PLAIN, Cell
+from workloads.sweeps.plan import PLAIN, Cell
+from workloads.sweeps.records import RunRecord
 
 ROW_HEIGHT = 0.85
 MOST_NODES = 12

@@ -10,15 +10,15 @@ import jinja2
 from markupsafe import Markup
 
 from contracts.files import write_atomically
-from workloads.history import read_history
-from workloads.journal import Journal
 from workloads.report import figures, machine_figures, reuse, tables, words
 from workloads.report.answer import Answer, answer
 from workloads.report.costs import Prices, assumed_prices, prices_of
 from workloads.report.evidence import Evidence, Series, gather
 from workloads.report.scores import agreement, ranking
 from workloads.report.statistics import Law, fit_laws
-from workloads.sweep import PLAIN
+from workloads.sweeps.history import read_history
+from workloads.sweeps.journal import Journal
+from workloads.sweeps.plan import PLAIN
 
 MOST_LINES = 8
 

@@ -13,7 +13,7 @@ from workloads.report.comparison import length
 from workloads.report.evidence import Evidence, Series
 from workloads.report.statistics import spread
 from workloads.report.tables import NOTHING, Table
-from workloads.sweep import PLAIN, Cell, Work
+from workloads.sweeps.plan import PLAIN, Cell, Work
 
 
 @dataclass(frozen=True)

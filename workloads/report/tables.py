@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.trial import canonical
-from workloads.records import RunRecord
 from workloads.report.comparison import named
 from workloads.report.costs import Prices, amount
 from workloads.report.evidence import Evidence, Series, exclusion
 from workloads.report.scores import Ranked
 from workloads.report.statistics import Estimate, Law, spread
-from workloads.sweep import PLAIN
+from workloads.sweeps.plan import PLAIN
+from workloads.sweeps.records import RunRecord
 
 TOP = 10
 NOTHING = "–"  # noqa: RUF001  a dash of its own, where a table has no value

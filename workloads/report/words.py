@@ -5,7 +5,7 @@ from workloads.report.evidence import Evidence, Series
 from workloads.report.machine_figures import GIB
 from workloads.report.scores import Agreement
 from workloads.report.statistics import Law
-from workloads.sweep import Work
+from workloads.sweeps.plan import Work
 
 
 def subject(evidence: Evidence) -> str:

@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 
 from contracts.trial import canonical
-from workloads.sweep import sources_fingerprint
+from workloads.sweeps.plan import sources_fingerprint
 
 
 def checkpoint_folder(

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import TandemError
+from workloads.driver.ledger import Done, Event, GivenUp, Ledger
 from workloads.engines import Engine, Finished, Lost, Report, Unit
-from workloads.ledger import Done, Event, GivenUp, Ledger
 
 POLL_SECONDS = 1.0
 

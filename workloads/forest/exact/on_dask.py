@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from contracts.errors import UsageError
-from workloads.dask_engine import DaskEngine
 from workloads.engines import Back, Engine, Lost, Report, Slot, Unit, first_line
+from workloads.engines.dask_engine import DaskEngine
+from workloads.engines.slot_process import SlotProcess
+from workloads.engines.unit_process import as_json
 from workloads.forest.exact.delivery import at_home, bring, is_here, local_folder
 from workloads.forest.exact.elsewhere import UnitsElsewhere
-from workloads.slot_process import SlotProcess
-from workloads.unit_process import as_json
 
 PART_BYTES = 8 << 20  # below what Dask warns of
 DELIVERY_SECONDS = 60.0

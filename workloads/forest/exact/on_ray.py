@@ -9,11 +9,11 @@ import numpy as np
 
 from contracts.errors import UsageError
 from workloads.engines import Engine, Slot
+from workloads.engines.ray_engine import RayEngine
+from workloads.engines.slot_process import SlotProcess
+from workloads.engines.unit_process import as_json
 from workloads.forest.exact.delivery import at_home, bring, is_here
 from workloads.forest.exact.elsewhere import UnitsElsewhere
-from workloads.ray_engine import RayEngine
-from workloads.slot_process import SlotProcess
-from workloads.unit_process import as_json
 
 
 class RayUnits(UnitsElsewhere):

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from contracts.files import write_json
-from workloads import datasets
-from workloads.datasets import Data
+from workloads.data import datasets
+from workloads.data.datasets import Data
 from workloads.forest.exact.sharing import content_name, forest_data, write_data
 from workloads.forest.exact.units import warm_up
-from workloads.sweep import sources_fingerprint
+from workloads.sweeps.plan import sources_fingerprint
 
 
 def prepare_shared(

@@ -6,8 +6,8 @@ from typing import Any
 
 from contracts.errors import InvalidDocument
 from contracts.trial import TrialResult
-from workloads.records import AttemptRecord, PlanRecord, RunRecord, TrialRecord, parse
-from workloads.sweep import Cell, PlannedRun, Work, planned_run, remaining
+from workloads.sweeps.plan import Cell, PlannedRun, Work, planned_run, remaining
+from workloads.sweeps.records import AttemptRecord, PlanRecord, RunRecord, TrialRecord, parse
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 A slot keeps one such process, whichever engine the slot belongs to. A unit that hangs, is
 out of memory or crashes then costs this process alone, and the engine's own process, its
-heartbeat and its neighbours go on. Started as `python -m workloads.unit_process`.
+heartbeat and its neighbours go on. Started as `python -m workloads.engines.unit_process`.
 """
 
 import contextlib

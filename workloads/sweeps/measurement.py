@@ -15,16 +15,22 @@ from typing import Literal
 
 from contracts.errors import TandemError
 from contracts.progress import Event, Tell
-from workloads.cluster import Cluster, Footing, Timeline, clipped
 from workloads.deadlines import driver_seconds
-from workloads.driver_output import DriverOutput, Observed
-from workloads.history import History
-from workloads.journal import Journal, JournalWriteError
-from workloads.pace import seconds_left, span
-from workloads.records import AttemptRecord, JournalEntry, RunRecord, TrialRecord, as_record
-from workloads.run_row import Status, ending, run_row, verdict
 from workloads.runs import RunSpec
-from workloads.sweep import Cell, PlannedRun, Variation, planned_run, remaining, run_id
+from workloads.sweeps.cluster import Cluster, Footing, Timeline, clipped
+from workloads.sweeps.driver_output import DriverOutput, Observed
+from workloads.sweeps.history import History
+from workloads.sweeps.journal import Journal, JournalWriteError
+from workloads.sweeps.pace import seconds_left, span
+from workloads.sweeps.plan import Cell, PlannedRun, Variation, planned_run, remaining, run_id
+from workloads.sweeps.records import (
+    AttemptRecord,
+    JournalEntry,
+    RunRecord,
+    TrialRecord,
+    as_record,
+)
+from workloads.sweeps.run_row import Status, ending, run_row, verdict
 
 TELL_EVERY_SECONDS = 5.0
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from workloads.runs import RunSpec
-from workloads.sweep import Cell
+from workloads.sweeps.plan import Cell
 
 Timeline = Mapping[str, Mapping[str, Sequence[float]]]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.schema import Problems
 from contracts.trial import TrialResult, parse_result
-from workloads.sweep import PLAIN, Subject, Variation, Work
+from workloads.sweeps.plan import PLAIN, Subject, Variation, Work
 
 STATUSES = ("finished", "failed", "interrupted")
 

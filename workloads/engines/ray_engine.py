@@ -22,9 +22,9 @@ from workloads.engines import (
     knock,
     slots_of,
 )
+from workloads.engines.slot_process import SlotProcess
+from workloads.engines.unit_process import as_json
 from workloads.runs import RunSpec
-from workloads.slot_process import SlotProcess
-from workloads.unit_process import as_json
 
 LOOK_SECONDS = 2.0
 ANSWER_SECONDS = 10.0

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from contracts.errors import DeadlineError, TandemError
 from contracts.trial import TrialResult
+from workloads.driver.ledger import Death, Done, Event, GivenUp, Ledger
 from workloads.engines import Back, Engine, Finished, Lost, Slot
-from workloads.ledger import Death, Done, Event, GivenUp, Ledger
 from workloads.registry import Work
 
 POLL_SECONDS = 1.0

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from contracts.errors import TandemError, UsageError
 from contracts.files import write_json
 from contracts.trial import canonical
-from workloads import synthetic_covtype
+from workloads.data import synthetic_covtype
 
 SYNTHETIC = "synthetic-covtype-v1"
 COVTYPE = "covtype"

@@ -9,7 +9,6 @@ import dataclasses
 import os
 import platform
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -20,18 +19,19 @@ from typing import Any
 
 from contracts.errors import DONE, FAILED, INTERRUPTED, TandemError
 from contracts.files import single_writer
-from workloads import executor, registry
+from workloads import registry
 from workloads.deadlines import (
     CONNECT_SECONDS,
     DATA_SECONDS,
     LEAVE_SECONDS,
     WARM_UP_SECONDS,
 )
+from workloads.driver import executor
+from workloads.driver.executor import Hearers, Limits, Totals
+from workloads.driver.phases import check_same, do_everywhere
+from workloads.driver.run_log import RunLog
 from workloads.engines import Engine, Slot, open_engine
-from workloads.executor import Hearers, Limits, Totals
-from workloads.phases import check_same, do_everywhere
 from workloads.registry import Workload
-from workloads.run_log import RunLog
 from workloads.runs import RunSpec, load
 
 _LIBRARIES = ("ray", "dask", "distributed", "scikit-learn", "numpy", "scipy", "joblib")
@@ -148,14 +148,3 @@ def _leave(engine: Engine) -> None:
 
 def _stop(signal_number: int, frame: Any) -> None:
     raise SystemExit(INTERRUPTED)
-
-
-if __name__ == "__main__":
-    try:
-        code = main(sys.argv[1:])
-    except TandemError as refused:
-        print(refused, file=sys.stderr)
-        code = refused.exit_code
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # an engine's library may wait at exit for a peer that is gone

@@ -79,7 +79,7 @@ class SlotProcess:
             return self._process
         self.close()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "workloads.unit_process"],
+            [sys.executable, "-m", "workloads.engines.unit_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(),
@@ -145,7 +145,7 @@ def _signal_name(number: int) -> str:
 
 def _environment() -> dict[str, str]:
     """Return the environment of a unit process: our own modules first, one thread."""
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     path = os.environ.get("PYTHONPATH", "")
     joined = os.pathsep.join([root, path]) if path else root
     return {**os.environ, **ONE_THREAD, "PYTHONPATH": joined}

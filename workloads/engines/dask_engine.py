@@ -22,9 +22,9 @@ from workloads.engines import (
     knock,
     slots_of,
 )
+from workloads.engines.slot_process import SlotProcess
+from workloads.engines.unit_process import as_json
 from workloads.runs import RunSpec
-from workloads.slot_process import SlotProcess
-from workloads.unit_process import as_json
 
 CLIENT_SETTINGS = {
     "distributed.comm.timeouts.connect": "15s",

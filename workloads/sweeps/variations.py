@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.errors import InvalidDocument
 from contracts.trial import canonical
-from workloads.grid import setting_value
+from workloads.sweeps.grid import setting_value
 
 MOST_VARIATIONS = 12
 EXAMPLE = "--vary rows=1000,10000"

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from workloads.cluster import Timeline
-from workloads.driver_output import Observed
-from workloads.records import AttemptRecord, RunRecord
+from workloads.sweeps.cluster import Timeline
+from workloads.sweeps.driver_output import Observed
+from workloads.sweeps.records import AttemptRecord, RunRecord
 
 Status = Literal["finished", "failed", "interrupted"]
 

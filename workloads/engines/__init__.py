@@ -148,6 +148,6 @@ def open_engine(spec: RunSpec) -> Engine:
     The libraries of an engine are imported only here: a run on Dask never loads Ray.
     """
     name = {"ray": "RayEngine", "dask": "DaskEngine", "plain": "PlainEngine"}[spec.engine]
-    module = importlib.import_module(f"workloads.{spec.engine}_engine")
+    module = importlib.import_module(f"{__name__}.{spec.engine}_engine")
     make: Callable[[RunSpec], Engine] = getattr(module, name)
     return make(spec)

@@ -3,8 +3,8 @@
 import statistics
 from collections.abc import Iterable
 
-from workloads.records import RunRecord
-from workloads.sweep import PlannedRun
+from workloads.sweeps.plan import PlannedRun
+from workloads.sweeps.records import RunRecord
 
 
 def seconds_left(

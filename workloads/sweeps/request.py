@@ -9,12 +9,11 @@ from typing import Any
 from contracts.errors import InvalidDocument, RefusedError, UsageError
 from contracts.trial import canonical
 from workloads import registry
-from workloads.grid import read_grid, with_settings
-from workloads.history import History
-from workloads.records import PlanRecord
 from workloads.registry import Workload
 from workloads.runs import ENGINES
-from workloads.sweep import (
+from workloads.sweeps.grid import read_grid, with_settings
+from workloads.sweeps.history import History
+from workloads.sweeps.plan import (
     PLAIN,
     PlannedRun,
     Subject,
@@ -23,7 +22,8 @@ from workloads.sweep import (
     plan,
     sources_fingerprint,
 )
-from workloads.variations import EXAMPLE, in_common, varied
+from workloads.sweeps.records import PlanRecord
+from workloads.sweeps.variations import EXAMPLE, in_common, varied
 
 MOST_RUNS = 10_000
 

@@ -5,8 +5,8 @@ import queue
 import threading
 
 from workloads.engines import Finished, Report, Slot, Unit, slots_of
+from workloads.engines.slot_process import SlotProcess
 from workloads.runs import RunSpec
-from workloads.slot_process import SlotProcess
 
 END_SECONDS = 10.0
 

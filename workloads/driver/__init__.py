@@ -1,0 +1,1 @@
+"""The driver of one run: it works on the head, and writes down what happens."""
