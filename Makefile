@@ -22,10 +22,10 @@ demo: $(BIN)/.synced ## from nothing to a report: machines, Ray, Dask, a sweep, 
 test: $(BIN)/.synced ## every test that needs no account (README: which tests run when)
 	@fab setup.run
 	@$(MAKE) --no-print-directory check
-	@pytest -m "not long"
+	@pytest -m "not long" -n 2
 
-quick: $(BIN)/.synced ## the tests that need no containers, under two minutes
-	@pytest -m "not long and not containers and not browser and not pulumi_cli"
+quick: $(BIN)/.synced ## the tests that need no containers and little time, under two minutes
+	@pytest -n 2 -m "not long and not slow and not containers and not browser and not pulumi_cli"
 
 long: $(BIN)/.synced ## repeats and random seeds on top of make test
 	@fab setup.run

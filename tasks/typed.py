@@ -1,5 +1,6 @@
 """The command that was typed, as one would type it again."""
 
+import copy
 import itertools
 import shlex
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ def again(arguments: Sequence[str], task: Any, *, without: str) -> str:
     without : str
         The long name of the flag, without dashes.
     """
+    task = copy.copy(task)
+    task.help = dict(task.help)  # reading the arguments uses a task's help up
     names = [one.names for one in task.get_arguments() if one.kind is bool]
     flags = {name for both in names for name in both if len(name) == 1}
     short = {name for both in names if without in both for name in both if len(name) == 1}

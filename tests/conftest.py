@@ -4,8 +4,10 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from contracts.inventory import Inventory
 from infra import docker_engine, local_nodes
@@ -27,8 +29,20 @@ MachinesMaker = Callable[..., Machines]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that uses machines, so that `make quick` leaves it out."""
     for item in items:
-        if {"machines", "make_machines"} & set(getattr(item, "fixturenames", ())):
+        if {"machines", "make_machines", "broken"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("containers")
+
+
+class MachinesInOneProcess(LoadScopeScheduling):
+    """One process does all tests with machines, in order; the other begins with the rest."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith("tests/unit/") else "machines"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Divide the tests between two processes."""
+    return MachinesInOneProcess(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,6 @@ import pytest
 from tests.chaos.arena import Arena, arena
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "broken" in getattr(item, "fixturenames", ()):
-            item.add_marker("containers")
-
-
 @pytest.fixture(scope="session")
 def broken(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     """Three machines that only fault tests use; each test starts its engine on them anew."""

@@ -12,6 +12,8 @@ from infra import aws_fallback
 from infra.aws_fallback import SpotOrOnDemandProvider
 from infra.aws_launch import launch_request
 
+pytestmark = pytest.mark.slow
+
 REGION = "eu-north-1"
 USER_DATA = b"#cloud-config\n{}\n"
 

@@ -24,6 +24,8 @@ from tests.doubles.aws_cluster import CLUSTER, make_bucket, make_cluster, make_n
 from tests.unit.provision_examples import inventory, node
 from workloads.store import Store, open_store
 
+pytestmark = pytest.mark.slow
+
 REGION = "eu-north-1"
 BEGIN = datetime.datetime(2026, 11, 21, 9, 0, tzinfo=datetime.UTC)
 

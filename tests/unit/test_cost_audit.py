@@ -12,6 +12,8 @@ from cost.remove import remove
 from tests.doubles import aws_server
 from tests.doubles.aws_cluster import make_bucket, make_cluster, make_machines, make_network
 
+pytestmark = pytest.mark.slow
+
 REGION = "eu-north-1"
 
 

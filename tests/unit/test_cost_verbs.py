@@ -7,6 +7,8 @@ from contracts import aws_prices
 from tests.command_line import fab
 from tests.doubles.aws_cluster import CLUSTER, make_cluster, make_network
 
+pytestmark = pytest.mark.slow
+
 REGION = "eu-north-1"
 
 

@@ -21,6 +21,8 @@ from workloads.driver import run as driver
 from workloads.engines import EngineLost, Slot
 from workloads.sweeps.driver_output import DriverOutput
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {"dataset": "iris", "folds": 2, "grid": {"n_estimators": [2, 3], "max_depth": [2, 3]}}
 A = Slot("node-a", 0)

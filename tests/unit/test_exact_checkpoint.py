@@ -14,6 +14,8 @@ from workloads.forest.exact import tallies, units
 from workloads.forest.exact.search import ExactForestSearchCV
 from workloads.forest.exact.units import grow_unit
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 GRID = {"n_estimators": [3, 9], "max_depth": [None, 4], "max_features": [2, 5]}
 UNITS = 2 * 2 * 5  # folds, groups, units of two trees for nine

@@ -12,6 +12,8 @@ from tests.doubles.run_specs import run_spec, write_run
 from workloads import forest
 from workloads.driver import run as driver
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = {
     "dataset": "synthetic-covtype-v1",

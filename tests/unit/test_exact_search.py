@@ -16,6 +16,8 @@ from sklearn.utils.estimator_checks import check_estimator
 from workloads.forest.exact.elsewhere import UnitsFailed
 from workloads.forest.exact.search import ExactForestSearchCV
 
+pytestmark = pytest.mark.slow
+
 BUILDERS = ("compiled", "scikit-learn")
 SHARING = {
     "depths and alphas": {

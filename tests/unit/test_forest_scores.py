@@ -21,6 +21,8 @@ from workloads.forest.exact.run_work import SharedForestWork
 from workloads.forest.fits import fit_folds
 from workloads.forest.work import ForestWork, fit_seconds, open_work, scores_digest
 
+pytestmark = pytest.mark.slow
+
 GRID = {
     "n_estimators": [3, 8],
     "max_depth": [None, 4],

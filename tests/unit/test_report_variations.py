@@ -15,6 +15,8 @@ from workloads.report.page import build
 from workloads.sweeps.plan import PLAIN, Cell
 from workloads.sweeps.records import RunRecord, TrialRecord
 
+pytestmark = pytest.mark.slow
+
 
 def evidence(axes, **options):
     entries = sweep_journal.entries(**varied(axes), **options)
