@@ -17,6 +17,7 @@ from infra.aws_nodes import AwsGround, AwsNode
 from infra.aws_security import declare_security
 from infra.aws_settings import AwsSettings
 from infra.aws_storage import declare_storage
+from infra.aws_strays import NoStrays
 from infra.inventory_file import InventoryFile
 from infra.lifetime import Lifetime
 from infra.operator_key import OperatorKey
@@ -61,6 +62,8 @@ class AwsCluster(pulumi.ComponentResource):
         identity = declare_identity(frame, storage)
         ground = AwsGround(network, security, identity, storage, key.key_name)
         nodes = aws_nodes.declare_nodes(frame, ground)
+        ids = [node.instance_id for node in nodes]
+        NoStrays("no-strays", settings, key.key_name, ids, under)
         written = InventoryFile(
             "inventory",
             state=settings.state,

@@ -6,13 +6,10 @@ at run time, so this resource makes its own calls.
 
 import contextlib
 import time
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pulumi
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from botocore.exceptions import ClientError, WaiterError
 from pulumi.dynamic import (
     CreateResult,
     DiffResult,
@@ -22,9 +19,12 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from infra.aws_calls import ALIVE, POLL, code_of, describe, ec2_of, instances, terminate
 from infra.aws_launch import launch_request, tags
 from infra.aws_settings import AwsSettings
 
+# A tag that no other resource of ours sets: a machine that has it was made here.
+MARK = "tandem:market"
 # What the spot market answers when it has no machine, or none at the price.
 NO_SPOT = (
     "InsufficientInstanceCapacity",
@@ -33,7 +33,6 @@ NO_SPOT = (
     "SpotMaxPriceTooLow",
     "UnfulfillableCapacity",
 )
-_ALIVE = ("pending", "running")
 _REPLACING = (
     "instance_type",
     "subnet_id",
@@ -42,7 +41,6 @@ _REPLACING = (
     "iam_instance_profile",
     "disk_gib",
 )
-_POLL = {"Delay": 3, "MaxAttempts": 100}
 _PROFILE_SECONDS = 60.0
 
 
@@ -53,7 +51,7 @@ class SpotOrOnDemandProvider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start the machine, or take over what an interrupted attempt started."""
-        with _ec2(props) as ec2:
+        with ec2_of(props) as ec2:
             made = _adopt(ec2, props) or _start(ec2, props)
         return CreateResult(made["InstanceId"], {**props, **_outputs(made)})
 
@@ -66,25 +64,25 @@ class SpotOrOnDemandProvider(ResourceProvider):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Change the tags."""
-        with _ec2(_news) as ec2:
+        with ec2_of(_news) as ec2:
             ec2.create_tags(Resources=[_id], Tags=tags(_news))
-            found = _describe(ec2, _id)
+            found = describe(ec2, _id)
         if found is None:
             raise RuntimeError(f"{_id} has gone.\nNext: pulumi up --refresh makes another")
         return UpdateResult({**_news, **_outputs(found)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Say whether the machine is still there."""
-        with _ec2(props) as ec2:
-            found = _describe(ec2, id_)
+        with ec2_of(props) as ec2:
+            found = describe(ec2, id_)
         if found is None:
             return ReadResult("", {})
         return ReadResult(id_, {**props, **_outputs(found)})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Terminate the machine and wait until its interface has let go of the network."""
-        with _ec2(_props) as ec2:
-            _terminate(ec2, _id)
+        with ec2_of(_props) as ec2:
+            terminate(ec2, _id)
 
 
 class SpotOrOnDemand(Resource, name="SpotOrOnDemand"):
@@ -104,6 +102,7 @@ class SpotOrOnDemand(Resource, name="SpotOrOnDemand"):
         price = settings.spot_max_price
         inputs = {
             **wanted,
+            "tags": {**wanted["tags"], MARK: "spot-or-on-demand"},
             "region": settings.region,
             "profile": settings.profile,
             "named_image": settings.image is not None,
@@ -121,7 +120,7 @@ def _start(ec2: Any, props: dict[str, Any]) -> dict[str, Any]:
     try:
         return _run(ec2, launch_request(props, "spot"))
     except (_NoCapacity, ClientError) as refused:
-        if isinstance(refused, ClientError) and _code(refused) not in NO_SPOT:
+        if isinstance(refused, ClientError) and code_of(refused) not in NO_SPOT:
             raise
         try:
             return _run(ec2, launch_request(props, "on-demand"))
@@ -139,14 +138,14 @@ class _NoCapacity(Exception):
 def _run(ec2: Any, request: dict[str, Any]) -> dict[str, Any]:
     made = _ask(ec2, request)
     try:
-        ec2.get_waiter("instance_running").wait(InstanceIds=[made], WaiterConfig=_POLL)
-        found = _describe(ec2, made)
+        ec2.get_waiter("instance_running").wait(InstanceIds=[made], WaiterConfig=POLL)
+        found = describe(ec2, made)
     except WaiterError as error:
         reason = _last_reason(error)
-        _terminate(ec2, made)
+        terminate(ec2, made)
         raise _NoCapacity(reason) from error
     except BaseException:
-        _terminate(ec2, made)
+        terminate(ec2, made)
         raise
     if found is None:
         raise _NoCapacity(f"{made} ended at once")
@@ -163,51 +162,24 @@ def _ask(ec2: Any, request: dict[str, Any]) -> str:
             unknown = "Invalid IAM Instance Profile" in str(error)
             if not unknown or time.monotonic() > give_up:
                 raise
-            time.sleep(_POLL["Delay"])
+            time.sleep(POLL["Delay"])
 
 
 def _adopt(ec2: Any, props: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the machine that an attempt made whose end Pulumi did not see."""
+    """Return the machine that an attempt made whose end Pulumi did not see.
+
+    A node that was on demand and now may be spot has another machine still, which is not ours.
+    """
     wanted = {
-        "tag:tandem:cluster": props["tags"]["tandem:cluster"],
-        "tag:tandem:node": props["tags"]["tandem:node"],
-        # The key's name is unique to the stack, and names of clusters are not.
-        "key-name": props["key_name"],
+        f"tag:{name}": props["tags"][name] for name in ("tandem:cluster", "tandem:node", MARK)
     }
-    filters = [{"Name": name, "Values": [value]} for name, value in wanted.items()]
-    filters.append({"Name": "instance-state-name", "Values": list(_ALIVE)})
-    for reservation in ec2.describe_instances(Filters=filters)["Reservations"]:
-        for instance in reservation["Instances"]:
-            found = instance["InstanceId"]
-            ec2.get_waiter("instance_running").wait(InstanceIds=[found], WaiterConfig=_POLL)
-            return _describe(ec2, found)
+    # The key's name is unique to the stack, and names of clusters are not.
+    wanted |= {"key-name": props["key_name"], "instance-type": props["instance_type"]}
+    for found in instances(ec2, wanted, ALIVE):
+        name = found["InstanceId"]
+        ec2.get_waiter("instance_running").wait(InstanceIds=[name], WaiterConfig=POLL)
+        return describe(ec2, name)
     return None
-
-
-def _describe(ec2: Any, instance: str) -> dict[str, Any] | None:
-    """Return a machine that is there; None for one that has gone or is going."""
-    found = _find(ec2, instance)
-    return found if found and found["State"]["Name"] in _ALIVE else None
-
-
-def _find(ec2: Any, instance: str) -> dict[str, Any] | None:
-    try:
-        answer = ec2.describe_instances(InstanceIds=[instance])
-    except ClientError as error:
-        if _code(error) == "InvalidInstanceID.NotFound":
-            return None
-        raise
-    found: dict[str, Any] = answer["Reservations"][0]["Instances"][0]
-    return found
-
-
-def _terminate(ec2: Any, instance: str) -> None:
-    """End a machine, and wait until its interface has let go of the network."""
-    found = _find(ec2, instance)
-    if found is None or found["State"]["Name"] == "terminated":
-        return
-    ec2.terminate_instances(InstanceIds=[instance])
-    ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance], WaiterConfig=_POLL)
 
 
 def _root_device(ec2: Any, image: str) -> str:
@@ -228,24 +200,3 @@ def _last_reason(error: WaiterError) -> str:
         instance = error.last_response["Reservations"][0]["Instances"][0]
         return str(instance["StateReason"]["Message"])
     return str(error)
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-@contextlib.contextmanager
-def _ec2(props: dict[str, Any]) -> Iterator[Any]:
-    session = boto3.Session(
-        profile_name=props.get("profile") or None, region_name=props["region"]
-    )
-    retries = Config(
-        retries={"mode": "standard", "max_attempts": 8}, connect_timeout=10, read_timeout=60
-    )
-    client = session.client("ec2", config=retries)
-    try:
-        yield client
-    except (ClientError, BotoCoreError) as error:
-        raise RuntimeError(str(error)) from error
-    finally:
-        client.close()

@@ -1,5 +1,6 @@
 """The machines of a cluster on EC2: what each is started with, and what is known of it then."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from infra.aws_network import AwsNetwork
 from infra.aws_security import AwsSecurity
 from infra.aws_settings import AwsMachine
 from infra.aws_storage import AwsStorage
+from infra.aws_strays import NoneLeft
 from infra.host_key import HostKey
 
 _EC2_NAMES = {"x86_64": "x86_64", "aarch64": "arm64"}
@@ -68,14 +70,22 @@ def declare_nodes(frame: Frame, ground: AwsGround) -> list[AwsNode]:
             + ", ".join(f"{name} is {kind.architecture}" for name, kind in kinds.items())
         )
     image = frame.settings.image or _newest_ubuntu(frame, architectures.pop())
+    after = frame.options(depends_on=ground.first)
+    none_left = NoneLeft("none-left", frame.settings, ground.key_name, after)
+    needs = [*ground.first, none_left]
     return [
-        _declare_node(frame, ground, machine, kinds[machine.type_name], image)
+        _declare_node(frame, ground, needs, machine, kinds[machine.type_name], image)
         for machine in frame.settings.machines
     ]
 
 
 def _declare_node(
-    frame: Frame, ground: AwsGround, machine: AwsMachine, kind: InstanceType, image: str
+    frame: Frame,
+    ground: AwsGround,
+    needs: Sequence[pulumi.Resource],
+    machine: AwsMachine,
+    kind: InstanceType,
+    image: str,
 ) -> AwsNode:
     settings = frame.settings
     host_key = HostKey(f"{machine.name}-first-host-key", frame.options())
@@ -100,16 +110,14 @@ def _declare_node(
     market: pulumi.Input[str] = machine.market
     made: Any
     if machine.market == "spot" and settings.spot_fallback:
-        options = frame.options(depends_on=ground.first, custom_timeouts=_MINUTES)
+        options = frame.options(depends_on=needs, custom_timeouts=_MINUTES)
         made = SpotOrOnDemand(machine.name, settings, wanted, options)
         market = made.market
     else:
         # What is true of the first boot only must not end a machine later. A newer Ubuntu is
         # no reason either, unless the configuration names an image.
         kept = ["userDataBase64"] if settings.image else ["userDataBase64", "ami"]
-        options = frame.options(
-            depends_on=ground.first, custom_timeouts=_MINUTES, ignore_changes=kept
-        )
+        options = frame.options(depends_on=needs, custom_timeouts=_MINUTES, ignore_changes=kept)
         made = _instance(frame, machine, wanted, options)
     return AwsNode(
         machine, kind, host_key.public, made.id, made.private_ip, made.public_ip, market

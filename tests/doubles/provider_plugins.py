@@ -1,9 +1,10 @@
 """Provider plugins as Pulumi's engine runs them: a process each, spoken to over gRPC."""
 
 import contextlib
+import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ class ProviderPlugins:
 
     `configuration` are the stack's values with their names, such as `aws:region`: a package's
     plugin gets those of its own namespace, unless a program sets up its provider itself.
+    `start` is what begins a process.
     """
 
     def __init__(
@@ -29,13 +31,15 @@ class ProviderPlugins:
         folder: Path,
         environment: Mapping[str, str],
         configuration: Mapping[str, str] | None = None,
+        start: Callable[..., Any] = subprocess.Popen,
     ) -> None:
         self._commands = commands
         self._folder = folder
         self._environment = environment
         self._configuration = configuration or {}
+        self._begin = start
         self._stubs: dict[str, provider_pb2_grpc.ResourceProviderStub] = {}
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Any] = []
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> "ProviderPlugins":
@@ -79,13 +83,16 @@ class ProviderPlugins:
     def _start(
         self, command: Sequence[str]
     ) -> Iterator[provider_pb2_grpc.ResourceProviderStub]:
-        with subprocess.Popen(
-            command, cwd=self._folder, env=self._environment, stdout=subprocess.PIPE
-        ) as process:
+        told, ours = os.pipe()
+        try:
+            process = self._begin(command, cwd=self._folder, env=self._environment, stdout=ours)
+        finally:
+            os.close(ours)
+        with process, os.fdopen(told) as output:
             self._processes.append(process)
             try:
                 # A plugin's first line on standard output is the port it listens on.
-                port = process.stdout.readline().decode().strip()
+                port = output.readline().strip()
                 with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                     yield provider_pb2_grpc.ResourceProviderStub(channel)
             finally:

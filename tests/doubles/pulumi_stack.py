@@ -5,10 +5,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import yaml
@@ -29,7 +31,8 @@ class PulumiStack:
     """A stack whose state is one JSON file, with a lock beside it that outlives a kill.
 
     `settings` override the stack's configuration: a name without a colon is of the project.
-    `providers` are the commands of plugins by package, beside dynamic providers.
+    `providers` are the commands of plugins by package, beside dynamic providers. `begin` is
+    what begins a process, except for what `start` starts.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class PulumiStack:
         *,
         settings: Mapping[str, object] | None = None,
         providers: Mapping[str, Sequence[str]] | None = None,
+        begin: Callable[..., Any] = subprocess.Popen,
     ) -> None:
         self.project = project
         self.name = name
@@ -48,6 +52,7 @@ class PulumiStack:
         self._lock_file = state_file.with_suffix(".lock")
         self._environment = dict(os.environ)
         self._commands = {**DYNAMIC, **(providers or {})}
+        self._begin = begin
         self._description = yaml.safe_load((project / "Pulumi.yaml").read_text())
 
     def use(self, environment: Mapping[str, str]) -> None:
@@ -148,20 +153,11 @@ class PulumiStack:
         with self._steps(dry_run=dry_run) as steps:
             monitor = ResourceMonitor(steps, f"{self.name}::{self._description['name']}")
             with _served(monitor) as address:
-                done = subprocess.run(
-                    [sys.executable, program_host.__file__, self._arguments(address, dry_run)],
-                    cwd=self.project,
-                    env={
-                        **self._environment,
-                        "PULUMI_CONFIG": json.dumps(self.configuration()),
-                    },
-                    capture_output=True,
-                    text=True,
-                    timeout=PROGRAM_SECONDS,
-                )
-            steps.outcome.succeeded = done.returncode == 0
-            if done.returncode:
-                steps.outcome.diagnostics.append(done.stderr)
+                arguments = self._arguments(address, dry_run)
+                words = self._run([sys.executable, program_host.__file__, arguments])
+            steps.outcome.succeeded = words is None
+            if words is not None:
+                steps.outcome.diagnostics.append(words)
             else:
                 surplus = [
                     record
@@ -170,6 +166,24 @@ class PulumiStack:
                 ]
                 self._remove(steps, surplus)
         return steps.outcome
+
+    def _run(self, command: Sequence[str]) -> str | None:
+        """Run the program; return what it said if it failed."""
+        configuration = json.dumps(self.configuration())
+        with tempfile.TemporaryFile("w+", errors="replace") as said:
+            with self._begin(
+                command,
+                cwd=self.project,
+                env={**self._environment, "PULUMI_CONFIG": configuration},
+                stdout=said.fileno(),
+                stderr=said.fileno(),
+            ) as process:
+                try:
+                    failed = process.wait(PROGRAM_SECONDS)
+                finally:
+                    process.kill()
+            said.seek(0)
+            return said.read() if failed else None
 
     def _remove(self, steps: Steps, records: Sequence[dict[str, object]]) -> None:
         providers = [one for one in records if str(one["type"]).startswith(PROVIDER_TYPE)]
@@ -207,7 +221,7 @@ class PulumiStack:
         checkpoint = self.checkpoint()
         configuration = self.configuration()
         plugins = ProviderPlugins(
-            self._commands, self.project, self._environment, configuration
+            self._commands, self.project, self._environment, configuration, self._begin
         )
         with plugins:
             yield Steps(

@@ -19,11 +19,23 @@ from tests.doubles.aws.account import REGION, Account
 from tests.doubles.aws.machine_labels import INSTANCE
 from tests.doubles.aws.moto_cloud import BAKED
 from tests.doubles.pulumi_stack import PulumiStack
+from tests.doubles.warm_python import WarmPython
 from tests.inside import run_inside
 from tests.integration.pulumi_project import PulumiProject
 
 _NUMBERS = itertools.count(1)
 _PASSPHRASE = "a passphrase of tests"
+# What a program and the plugins of a stack on AWS import.
+MODULES = (
+    "grpc",
+    "dill",
+    "infra.aws_stack",
+    "pulumi_aws.ec2",
+    "pulumi_aws.iam",
+    "pulumi_aws.s3",
+    "pulumi_aws.vpc",
+    "tests.doubles.aws.plugin",
+)
 
 
 @dataclass(frozen=True)
@@ -131,14 +143,15 @@ def new_cluster(folder: Path, account: Account) -> AwsCluster:
     return AwsCluster(f"t{os.getpid()}-{number}", folder / f"state-{number}", network, account)
 
 
-def double_of(cluster: AwsCluster, folder: Path) -> PulumiStack:
-    """Return the stack as the double of the engine drives it."""
+def double_of(cluster: AwsCluster, folder: Path, warm: WarmPython) -> PulumiStack:
+    """Return the stack as the double of the engine drives it; `warm` starts its programs."""
     stack = PulumiStack(
         ROOT,
         "test",
         folder / f"{cluster.name}.json",
         settings=cluster.settings,
         providers={"aws": install.COMMAND},
+        begin=warm,
     )
     stack.use({**cluster.environment, "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE})
     return stack

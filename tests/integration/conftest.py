@@ -12,6 +12,7 @@ from contracts.errors import TandemError
 from provision.links import Links
 from tests.conftest import Machines
 from tests.doubles.aws.account import Account, cloud
+from tests.doubles.warm_python import WarmPython, warm_python
 from tests.integration import aws_clusters
 from tests.integration.aws_clusters import AwsCluster
 from tests.integration.operator_at_work import Operator
@@ -60,6 +61,13 @@ def machine_account(
         yield made
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmPython]:
+    """What starts the programs of stacks on AWS without seconds of imports for each."""
+    with warm_python(aws_clusters.MODULES) as made:
+        yield made
+
+
 @pytest.fixture
 def aws_cluster(account: Account, tmp_path: Path) -> Iterator[AwsCluster]:
     """A cluster in that account; nothing fails in it any more at the end."""
@@ -74,7 +82,12 @@ def aws_stack(
     """The stack of that cluster, by the double of the engine and by the program itself."""
     if request.param == "real" and not aws_clusters.has_pulumi():
         pytest.skip("no pulumi program on PATH: fab setup.run installs it where it can be had")
-    make = aws_clusters.double_of if request.param == "double" else aws_clusters.real_of
-    with aws_clusters.destroyed_at_the_end(make(aws_cluster, tmp_path)) as made:
+    if request.param == "double":
+        stack: Any = aws_clusters.double_of(
+            aws_cluster, tmp_path, request.getfixturevalue("warm")
+        )
+    else:
+        stack = aws_clusters.real_of(aws_cluster, tmp_path)
+    with aws_clusters.destroyed_at_the_end(stack) as made:
         yield made
         aws_cluster.account.clear()

@@ -126,26 +126,39 @@ def test_throttled_calls_are_made_again(aws_stack, aws_cluster):
     assert len(aws_cluster.instances()) == 1
 
 
-def test_an_up_that_was_killed_half_way_is_finished_by_the_same_command(aws_stack, aws_cluster):
-    """Killed when EC2 has made the machine and Pulumi has not noted it: the worst moment."""
+def kill_an_up(stack, cluster):
+    """Kill it when EC2 has made the machine and Pulumi has not noted it: the worst moment."""
     # The provider asks for the machine by its id, and the test by its tag.
-    aws_cluster.account.slow("DescribeInstances", 10, where={"InstanceId.1": "i-"})
-    process = aws_stack.start("up")
-    wait_for(aws_cluster.instances, "a machine")
+    cluster.account.slow("DescribeInstances", 30, where={"InstanceId.1": "i-"})
+    process = stack.start("up")
+    wait_for(cluster.instances, "a machine")
     kill_session(process)
-    aws_cluster.account.clear()
-    aws_stack.cancel()
+    cluster.account.clear()
+    stack.cancel()
+    (orphan,) = cluster.instances()
+    assert not (cluster.state / "inventory.json").exists()
+    return orphan["InstanceId"]
+
+
+def test_an_up_that_was_killed_half_way_is_finished_by_the_same_command(aws_stack, aws_cluster):
+    kill_an_up(aws_stack, aws_cluster)
     done = aws_stack.up()
     assert done.succeeded, done.told()
-    used = {node.instance_id for node in aws_cluster.inventory().nodes}
-    there = {one["InstanceId"] for one in aws_cluster.instances()}
-    assert used <= there
-    # A machine that Pulumi does not know of holds the network; its tags give it away.
+    used = [node.instance_id for node in aws_cluster.inventory().nodes]
+    assert [one["InstanceId"] for one in aws_cluster.instances()] == used
+    assert aws_stack.up().changes() == []
     gone = aws_stack.destroy()
-    assert gone.succeeded == (used == there), gone.told()
-    check_nothing_is_left(aws_cluster)
-    assert aws_stack.destroy().succeeded
+    assert gone.succeeded, gone.told()
     assert aws_cluster.left() == []
+
+
+def test_a_destroy_after_an_up_that_was_killed_leaves_nothing(aws_stack, aws_cluster):
+    kill_an_up(aws_stack, aws_cluster)
+    gone = aws_stack.destroy()
+    assert gone.succeeded, gone.told()
+    assert aws_cluster.left() == []
+    audit = aws_cluster.fab("cost.audit", "--cluster", aws_cluster.name)
+    assert audit.code == 0, audit.out + audit.err
 
 
 def test_a_destroy_that_was_killed_is_finished_by_the_same_command(aws_stack, aws_cluster):
@@ -183,15 +196,3 @@ def test_machines_deleted_behind_pulumis_back_are_missed_and_do_not_stop_a_destr
     gone = aws_stack.destroy()
     assert gone.succeeded, gone.told()
     assert aws_cluster.left() == []
-
-
-def check_nothing_is_left(cluster):
-    """What a kill left behind Pulumi's back is found by its tags, and removed by them."""
-    left = cluster.left()
-    found = cluster.fab("cost.audit", "--cluster", cluster.name, "--json")
-    assert found.code == (8 if left else 0), found.err
-    assert all(one in found.out for one in left), (left, found.out)
-    if left:
-        removed = cluster.fab("cost.audit", "--cluster", cluster.name, "--delete")
-        assert removed.code == 0, removed.err
-    assert cluster.left() == []

@@ -28,11 +28,11 @@ pytestmark = [pytest.mark.long, pytest.mark.containers, pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def running(machine_account, tmp_path_factory):
+def running(machine_account, warm, tmp_path_factory):
     """Two machines, made by the program itself."""
     folder = tmp_path_factory.mktemp("machines")
     cluster = aws_clusters.new_cluster(folder, machine_account)
-    stack = aws_clusters.double_of(cluster, folder)
+    stack = aws_clusters.double_of(cluster, folder, warm)
     stack.settings["nodes"] = 2
     with aws_clusters.destroyed_at_the_end(stack):
         made = stack.up()

@@ -46,7 +46,7 @@ def test_a_cluster_lives_from_preview_to_destroy(aws_stack, aws_cluster):
     aws_stack.settings.update({"nodes": 2, "operator-cidrs": "198.51.100.9/32"})
     grown = aws_stack.up()
     assert grown.succeeded, grown.told()
-    assert names(grown, "update") == {"operator-ssh-1", "inventory"}
+    assert names(grown, "update") == {"operator-ssh-1", "inventory", "no-strays"}
     assert names(grown, "create") == {"node-2", "node-2-first-host-key"}
     assert names(grown, "delete") == set()
     assert {one["InstanceId"] for one in cluster.instances()} > {machine["InstanceId"]}

@@ -70,8 +70,11 @@ def way(request, tmp_path):
         else:
             account = request.getfixturevalue("machine_account")
             cluster = aws_clusters.new_cluster(tmp_path, account)
-            make = getattr(aws_clusters, f"{request.param}_of")
-            stack = make(cluster, tmp_path)
+            stack = (
+                aws_clusters.double_of(cluster, tmp_path, request.getfixturevalue("warm"))
+                if request.param == "double"
+                else aws_clusters.real_of(cluster, tmp_path)
+            )
         stack.settings["nodes"] = 3
         at_the_end.enter_context(aws_clusters.destroyed_at_the_end(stack))
         yield cluster, stack

@@ -8,7 +8,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from infra import aws_fallback
+from infra import aws_calls, aws_fallback
 from infra.aws_fallback import SpotOrOnDemandProvider
 from infra.aws_launch import launch_request
 
@@ -23,7 +23,7 @@ def props(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setitem(aws_fallback._POLL, "Delay", 0.05)
+    monkeypatch.setitem(aws_calls.POLL, "Delay", 0.05)
     with mock_aws():
         yield ground()
 
@@ -38,7 +38,7 @@ def ground():
     return {
         "region": REGION,
         "profile": None,
-        "ami": ec2.describe_images()["Images"][0]["ImageId"],
+        "ami": "ami-03cf127a",
         "named_image": False,
         "instance_type": "t3.large",
         "subnet_id": subnet,
@@ -52,6 +52,7 @@ def ground():
             "tandem:cluster": "demo",
             "tandem:node": "node-2",
             "Name": "tandem-demo-node-2",
+            aws_fallback.MARK: "spot-or-on-demand",
         },
     }
 
@@ -180,11 +181,27 @@ def test_a_machine_of_another_stack_is_not_taken_over(props):
     assert other.id in {one["InstanceId"] for one in machines()}
 
 
+def test_the_machine_of_a_node_that_was_on_demand_is_not_taken_over(props):
+    """Pulumi's own resource made it, and ends it as soon as the other one is there."""
+    tags = {name: value for name, value in props["tags"].items() if name != aws_fallback.MARK}
+    request = launch_request({**props, "tags": tags, "root_device": "/dev/sda1"}, "on-demand")
+    old = boto3.client("ec2", REGION).run_instances(**request)["Instances"][0]["InstanceId"]
+    made = SpotOrOnDemandProvider().create(props)
+    assert made.id != old
+
+
+def test_a_machine_of_another_type_is_not_taken_over(props):
+    first = SpotOrOnDemandProvider().create(props)
+    assert SpotOrOnDemandProvider().create({**props, "instance_type": "t3.xlarge"}).id != (
+        first.id
+    )
+
+
 def test_a_wait_that_fails_leaves_no_machine(props, monkeypatch):
     def fail(ec2, instance):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(aws_fallback, "_describe", fail)
+    monkeypatch.setattr(aws_fallback, "describe", fail)
     with pytest.raises(KeyboardInterrupt):
         SpotOrOnDemandProvider().create(props)
     assert machines("pending", "running") == []
