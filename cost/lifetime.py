@@ -3,12 +3,13 @@
 import dataclasses
 import datetime
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from contracts import aws_prices
 from contracts.errors import RefusedError, UsageError
 from contracts.inventory import Inventory
-from cost.account import Account, in_our_words
+from cost.account import PRICE_REGION, Account, in_our_words
 from cost.estimate import hours_within
 from cost.found import EXPIRES_TAG, REGIONAL, Found
 
@@ -107,16 +108,41 @@ def ends_at(
 
 
 def retag(account: Account, found: Sequence[Found], expires_at: str) -> int:
-    """Write another end into the tags of everything that lies in a region; return how many."""
+    """Write another end into the tags of everything that has them; return how many."""
     by_region: dict[str, list[str]] = {}
     for one in found:
         if one.kind in REGIONAL:
             by_region.setdefault(one.region, []).append(one.id)
+    tags = [{"Key": EXPIRES_TAG, "Value": expires_at}]
     for region, names in by_region.items():
         with in_our_words("write the tags anew"):
             for first in range(0, len(names), _MOST_TAGGED):
                 account.client("ec2", region).create_tags(
-                    Resources=names[first : first + _MOST_TAGGED],
-                    Tags=[{"Key": EXPIRES_TAG, "Value": expires_at}],
+                    Resources=names[first : first + _MOST_TAGGED], Tags=tags
                 )
-    return sum(map(len, by_region.values()))
+    everywhere = [one for one in found if one.kind in _RETAGGERS]
+    for one in everywhere:
+        with in_our_words(f"write the tags of {one.kind} {one.id} anew"):
+            _RETAGGERS[one.kind](account, one.id, tags)
+    return sum(map(len, by_region.values())) + len(everywhere)
+
+
+def _retag_bucket(account: Account, name: str, tags: list[dict[str, str]]) -> None:
+    """Change some tags of a bucket; S3 itself only puts all of them."""
+    s3 = account.client("s3")
+    new = {tag["Key"] for tag in tags}
+    kept = [
+        tag for tag in s3.get_bucket_tagging(Bucket=name)["TagSet"] if tag["Key"] not in new
+    ]
+    s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [*kept, *tags]})
+
+
+_RETAGGERS: Mapping[str, Callable[[Account, str, list[dict[str, str]]], Any]] = {
+    "role": lambda account, name, tags: account.client("iam", PRICE_REGION).tag_role(
+        RoleName=name, Tags=tags
+    ),
+    "instance profile": lambda account, name, tags: account.client(
+        "iam", PRICE_REGION
+    ).tag_instance_profile(InstanceProfileName=name, Tags=tags),
+    "bucket": _retag_bucket,
+}
