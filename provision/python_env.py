@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from provision.remote_program import NodeFailure, Program, call
 
 SYNC = Program("sync")
 SYNC_SECONDS = 1200.0
+# What uv says at the end of each of its parts, and what we call the part.
+_PARTS = {"Prepared": "download", "Installed": "install", "Bytecode compiled": "compile"}
+_PART_DONE = re.compile(rf"({'|'.join(_PARTS)}) \d+ \w+ in (?:(\d+)m )?([\d.]+)(ms|s)")
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,10 @@ def bring(
     }
 
     def heard(event: Mapping[str, object]) -> None:
-        tell(Event(name, "environment", "running", detail=str(event.get("line", ""))))
+        line = str(event.get("line", ""))
+        tell(Event(name, "environment", "running", detail=line))
+        if part := part_done(line):
+            tell(Event(name, part[0], "done", part[1]))
 
     try:
         call(connection, SYNC, request, timeout=SYNC_SECONDS + 30, on_event=heard)
@@ -84,6 +91,15 @@ def bring(
             f"{origin.wheelhouse} (pip download --require-hashes -r {lock.path.name} -d "
             f"{origin.wheelhouse}), then run the same command again",
         ) from error
+
+
+def part_done(line: str) -> tuple[str, float] | None:
+    """Return which part of bringing an environment uv says it ended, and its seconds."""
+    found = _PART_DONE.match(line)
+    if found is None:
+        return None
+    word, minutes, number, unit = found.groups()
+    return _PARTS[word], 60 * int(minutes or 0) + float(number) / (1000 if unit == "ms" else 1)
 
 
 def _push_uv(connection: Connection, facts: Facts, tell: Tell) -> str:

@@ -8,6 +8,7 @@ from contracts.errors import UsageError
 from provision import lock as locks
 from provision.environment_plan import environment_plan, table
 from provision.lock import Lock, differences, markers_of
+from provision.python_env import part_done
 from tests.unit.provision_examples import environment, facts
 
 TEXT = b"""\
@@ -89,3 +90,17 @@ def test_a_package_that_lost_a_file_is_installed_again_and_named():
 def test_the_reason_names_the_package_and_both_versions():
     plan = environment_plan(facts(environments=(environment({**GOOD, "numpy": "2.0"}),)), LOCK)
     assert "numpy 2.0 (lock: 2.4.6)" in plan.reason
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("Prepared 85 packages in 12.34s", ("download", 12.34)),
+        ("Installed 1 package in 543ms", ("install", 0.543)),
+        ("Bytecode compiled 4021 files in 1m 05s", ("compile", 65.0)),
+        ("Resolved 3 packages in 2s", None),
+        (" + ray==2.60.0", None),
+    ],
+)
+def test_download_and_install_are_told_apart_by_what_uv_says(line, part):
+    assert part_done(line) == part
