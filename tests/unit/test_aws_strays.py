@@ -86,7 +86,9 @@ def test_whatever_is_left_is_ended_before_the_network_goes(ec2):
     other = make(ec2, "node-1", key="key-other")
     made = provider.create(props())
     assert len(there(ec2)) == 3
-    assert provider.diff(made.id, made.outs, props()).changes is False
+    kept = {name: value for name, value in made.outs.items() if value is not None}
+    assert provider.diff(made.id, kept, props()).changes is False
+    assert provider.diff(made.id, kept, props(key_name="key-other")).changes is True
     provider.delete(made.id, made.outs)
     assert there(ec2) == {other}
     provider.delete(made.id, made.outs)
