@@ -65,7 +65,7 @@ class NoneLeftProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Say whether the machines are to be known by another name."""
-        return DiffResult(changes=any(_olds[name] != _news[name] for name in _WHOSE))
+        return DiffResult(changes=any(_olds.get(name) != _news.get(name) for name in _WHOSE))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Take up the other name."""

@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,14 +28,16 @@ _NUMBERS = itertools.count(1)
 _PASSPHRASE = "a passphrase of tests"
 # What a program and the plugins of a stack on AWS import.
 MODULES = (
-    "grpc",
+    "boto3",
     "dill",
+    "grpc",
     "infra.aws_stack",
     "pulumi_aws.ec2",
     "pulumi_aws.iam",
     "pulumi_aws.s3",
     "pulumi_aws.vpc",
-    "tests.doubles.aws.plugin",
+    "tests.doubles.aws.kind",
+    "tests.doubles.aws.lookups",
 )
 
 
@@ -143,7 +146,7 @@ def new_cluster(folder: Path, account: Account) -> AwsCluster:
     return AwsCluster(f"t{os.getpid()}-{number}", folder / f"state-{number}", network, account)
 
 
-def double_of(cluster: AwsCluster, folder: Path, warm: WarmPython) -> PulumiStack:
+def double_of(cluster: AwsCluster, folder: Path, warm: WarmPython | None = None) -> PulumiStack:
     """Return the stack as the double of the engine drives it; `warm` starts its programs."""
     stack = PulumiStack(
         ROOT,
@@ -151,7 +154,7 @@ def double_of(cluster: AwsCluster, folder: Path, warm: WarmPython) -> PulumiStac
         folder / f"{cluster.name}.json",
         settings=cluster.settings,
         providers={"aws": install.COMMAND},
-        begin=warm,
+        begin=warm or subprocess.Popen,
     )
     stack.use({**cluster.environment, "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE})
     return stack
