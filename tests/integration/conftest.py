@@ -43,14 +43,14 @@ def other(operator: Operator, tmp_path: Path) -> Iterator[Callable[..., Operator
         one.links.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """An account of the double of AWS, without machines behind its instances."""
     with cloud(tmp_path_factory.mktemp("cloud")) as made:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def machine_account(
     engine: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Account]:

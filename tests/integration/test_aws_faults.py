@@ -85,18 +85,12 @@ def test_no_spot_capacity_falls_back_to_on_demand_where_that_is_allowed(aws_stac
     assert aws_cluster.left() == []
 
 
-@pytest.mark.parametrize("fallback", ["false", "true"])
-def test_spot_machines_are_bought_where_there_are_some(aws_stack, aws_cluster, fallback):
-    aws_stack.settings.update({"nodes": 2, "workers": "spot", "spot-fallback": fallback})
-    done = aws_stack.up()
-    assert done.succeeded, done.told()
-    check_markets(aws_cluster)
-
-
 def test_fallback_can_be_allowed_for_machines_that_are_there(aws_stack, aws_cluster):
     """Another resource takes over the name of the node, and must not take over its machine."""
     aws_stack.settings.update({"nodes": 2, "workers": "spot"})
-    assert aws_stack.up().succeeded
+    bought = aws_stack.up()
+    assert bought.succeeded, bought.told()
+    check_markets(aws_cluster)
     aws_stack.settings["spot-fallback"] = "true"
     done = aws_stack.up()
     assert done.succeeded, done.told()

@@ -23,6 +23,8 @@ OLDER, NEWEST = "ami-0d0b1e0000000001", "ami-0d0b1e0000000002"
 JAMMY = "ami-0d0b1e0000000003"
 # The one whose machines have the environment of the nodes already.
 BAKED = "ami-0d0b1e0000000004"
+# What this account may use. moto would name all, China's too, which need another account.
+REGIONS = ("eu-north-1", "eu-west-1", "us-east-1")
 
 
 def _images() -> list[dict[str, object]]:
@@ -78,6 +80,9 @@ def main() -> None:
     import moto.ec2.models.elastic_ip_addresses as elastic
     import moto.ec2.models.elastic_network_interfaces as interfaces
     from moto import settings
+    from moto.ec2.models.availability_zones_and_regions import (
+        RegionsAndZonesBackend as zones,
+    )
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,
         MotoRequestHandler,
@@ -89,6 +94,7 @@ def main() -> None:
     from tests.doubles.aws.first_user import make_administrator
     from tests.doubles.aws.gate import Gate
 
+    zones.regions[:] = [one for one in zones.regions if one.name in REGIONS]
     public = _public_addresses(os.getpid() % 255)
     interfaces.random_public_ip = elastic.random_ip = lambda: next(public)
     key = make_administrator()
