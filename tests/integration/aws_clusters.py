@@ -28,7 +28,6 @@ _NUMBERS = itertools.count(1)
 _PASSPHRASE = "a passphrase of tests"
 # What a program and the plugins of a stack on AWS import.
 MODULES = (
-    "boto3",
     "dill",
     "grpc",
     "infra.aws_stack",
@@ -38,6 +37,7 @@ MODULES = (
     "pulumi_aws.vpc",
     "tests.doubles.aws.kind",
     "tests.doubles.aws.lookups",
+    "tests.doubles.aws.warm_models",
 )
 
 
