@@ -40,6 +40,9 @@ def running(machine_account, warm, tmp_path_factory):
         for node in cluster.inventory().nodes:
             await_ssh(cluster, node)
         yield cluster
+        gone = stack.destroy()
+        assert gone.succeeded, gone.told()
+        assert cluster.left() == []
 
 
 def log_in(cluster, node):

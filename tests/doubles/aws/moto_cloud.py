@@ -79,6 +79,7 @@ def main() -> None:
     # moto reads its settings when it is imported.
     import moto.ec2.models.elastic_ip_addresses as elastic
     import moto.ec2.models.elastic_network_interfaces as interfaces
+    import moto.s3.models as objects
     from moto import settings
     from moto.ec2.models.availability_zones_and_regions import (
         RegionsAndZonesBackend as zones,
@@ -95,6 +96,8 @@ def main() -> None:
     from tests.doubles.aws.gate import Gate
 
     zones.regions[:] = [one for one in zones.regions if one.name in REGIONS]
+    # Where versions were suspended, moto disposes of markers, too, and cannot.
+    objects.FakeDeleteMarker.dispose = lambda self, garbage=False: None
     public = _public_addresses(os.getpid() % 255)
     interfaces.random_public_ip = elastic.random_ip = lambda: next(public)
     key = make_administrator()
