@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 120
+START_SECONDS = 600
 _MOST = 1 << 20
 
 

@@ -14,7 +14,7 @@ from botocore.config import Config
 
 ROOT = Path(__file__).parents[3]
 REGION = "eu-north-1"
-_START_SECONDS = 60
+_START_SECONDS = 300
 _END_SECONDS = 60
 
 

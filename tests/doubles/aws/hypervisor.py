@@ -22,6 +22,8 @@ from tests.doubles.aws.machine import Machine
 from tests.doubles.aws.machine_labels import INSTANCE, LABEL
 
 _PAUSE_SECONDS = 0.5
+# A machine's disk, with the whole environment of a node, is copied in that time.
+_COMMIT_SECONDS = 600.0
 
 
 class Hypervisor:
@@ -32,10 +34,11 @@ class Hypervisor:
         # The metric tells whose route it is, when that one was killed.
         self._pool = ("unreachable", f"198.18.{number}.0/24", "metric", self._label)
         self._baked = baked
-        self._client = docker_engine.connect().__enter__()
+        self._client = docker_engine.connect(timeout=_COMMIT_SECONDS).__enter__()
         self._lock = threading.RLock()
         self._machines: dict[str, Machine] = {}
         self._networks: dict[str, Any] = {}
+        self._images: set[str] = set()
         self._application: Any = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -49,6 +52,9 @@ class Hypervisor:
         for one in self._client.networks.list(filters={"label": LABEL}):
             if not _alive(one.attrs["Labels"][LABEL]):
                 one.remove()
+        for image in self._client.images.list(filters={"label": LABEL}):
+            if not _alive(image.labels[LABEL]):
+                self._client.images.remove(image.id, force=True)
         # An address that no machine has must not be looked for in the outside world.
         for words in namespace.routes("unreachable"):
             if words[1].startswith("198.18.") and "metric" in words and not _alive(words[-1]):
@@ -62,8 +68,9 @@ class Hypervisor:
             if self._ended.is_set():
                 return
             try:
-                if action in ("CreateImage", "DeregisterImage"):
-                    self._images()
+                if action == "CreateImage":
+                    for one in self._unmade_images():
+                        one.state = "pending"
                 self._reconcile()
             except Exception:
                 traceback.print_exc()
@@ -71,6 +78,8 @@ class Hypervisor:
     def close(self) -> None:
         """Remove all machines and networks."""
         self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(_COMMIT_SECONDS)
         with self._lock:
             for one in list(self._machines.values()):
                 one.remove()
@@ -91,6 +100,9 @@ class Hypervisor:
     def _watch(self) -> None:
         while not self._ended.wait(_PAUSE_SECONDS):
             self.settle("")
+            # It takes long, and no caller of the API waits for it.
+            for one in self._unmade_images():
+                self._make_image(one)
 
     def _reconcile(self) -> None:
         wanted = {
@@ -186,24 +198,26 @@ class Hypervisor:
         for name in [one for one in self._networks if one not in there]:
             _remove_network(self._networks.pop(name))
 
-    def _images(self) -> None:
-        """Keep a container as the image of each AMI that was made of its instance."""
-        amis = {
-            one.id: one
+    def _unmade_images(self) -> list[Any]:
+        """Return the AMIs of instances of which there is no image yet."""
+        return [
+            one
             for backend in list(ec2_backends[DEFAULT_ACCOUNT_ID].values())
-            for one in backend.describe_images()
-            if one.instance_id in self._machines
-        }
-        filters = {"label": f"{LABEL}={self._label}"}
-        made = {
-            tag.split(":")[1]
-            for one in self._client.images.list(filters=filters)
-            for tag in one.tags
-        }
-        for name in amis.keys() - made:
-            self._machines[amis[name].instance_id].container.commit(
-                machine.IMAGES, name, changes=f"LABEL {LABEL}={self._label}"
+            for one in list(backend.amis.values())
+            if one.instance_id in self._machines and one.id not in self._images
+        ]
+
+    def _make_image(self, ami: Any) -> None:
+        """Keep the container of an instance as the image of its AMI."""
+        try:
+            self._machines[ami.instance_id].container.commit(
+                machine.IMAGES, ami.id, changes=f"LABEL {LABEL}={self._label}"
             )
+            ami.state = "available"
+        except (docker.errors.DockerException, OSError, KeyError):
+            traceback.print_exc()
+            ami.state = "failed"
+        self._images.add(ami.id)
 
 
 _BRIDGE = "com.docker.network.bridge.name"
