@@ -168,9 +168,10 @@ def _build(
         forcerm=True,
         decode=True,
     )
+    error = ""
     for line in lines:
-        if "error" in line:
-            raise _build_error(line["error"], output)
+        # An answer that is not read to its end keeps its socket open.
+        error = error or line.get("error", "")
         text = line.get("stream", "").strip()
         if text:
             output = [*output[-30:], text]
@@ -184,6 +185,8 @@ def _build(
                 last_state=output[-1] if output else "no output",
                 next_step="check the network, then fab setup.run",
             )
+    if error:
+        raise _build_error(error, output)
 
 
 def _build_error(error: str, output: list[str]) -> TandemError:
