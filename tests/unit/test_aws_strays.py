@@ -8,6 +8,8 @@ from pulumi.runtime.rpc import UNKNOWN
 from infra import aws_calls
 from infra.aws_strays import NoneLeftProvider, NoStraysProvider
 
+pytestmark = pytest.mark.slow
+
 REGION = "eu-north-1"
 
 

@@ -16,6 +16,8 @@ from tests.doubles.aws_cluster import CLUSTER, make_cluster, make_machines, make
 from tests.doubles.price_list import price_list
 from tests.unit import provision_examples
 
+pytestmark = pytest.mark.slow
+
 REGION = "eu-north-1"
 SHAPE = Shape("t3.medium", ("t3.large", "t3.large"), "on-demand", 30.0, 2.0)
 

@@ -17,6 +17,8 @@ from workloads.forest.exact.native_builder import NativeBuilder
 from workloads.forest.exact.sharing import forest_data
 from workloads.forest.exact.sklearn_builder import SklearnBuilder
 
+pytestmark = pytest.mark.slow
+
 PLAIN = GrowthRule("gini", 3, 2, 1, 0.0, 0.0, 100)
 
 

@@ -18,6 +18,8 @@ from workloads.forest.exact.units import grow_unit, warm_up
 from workloads.forest.exact.votes import Tally, Vote, decode_votes, encode_votes, tree_votes
 from workloads.forest.exact.work import ExactWork
 
+pytestmark = pytest.mark.slow
+
 GRID = {
     "n_estimators": [3, 9],
     "max_depth": [None, 4],

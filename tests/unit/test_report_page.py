@@ -13,6 +13,8 @@ from workloads.report.page import build
 from workloads.sweeps.plan import Work
 from workloads.sweeps.records import PlanRecord, TrialRecord
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>$(touch x)|`[a](b)=1+1"
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.doubles.pulumi_stack import LOCKED, PulumiStack
 
+pytestmark = pytest.mark.slow
+
 DESCRIPTION = """
 name: shelf
 runtime: python
