@@ -24,7 +24,7 @@ test: $(BIN)/.synced ## every test that needs no account (README: which tests ru
 	@$(MAKE) --no-print-directory check
 	@pytest -m "not long" -n 2
 
-quick: $(BIN)/.synced ## the tests that need no containers and little time, under two minutes
+quick: $(BIN)/.synced ## the tests that need no containers and little time, two to three minutes
 	@pytest -n 2 -m "not long and not slow and not containers and not browser and not pulumi_cli"
 
 long: $(BIN)/.synced ## repeats and random seeds on top of make test
