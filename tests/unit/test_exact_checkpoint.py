@@ -128,9 +128,7 @@ def test_other_labels_begin_anew(searched):
 
 def test_a_newer_version_of_the_code_begins_anew(searched, monkeypatch):
     searched()
-    monkeypatch.setattr(
-        "workloads.forest.exact.checkpoint.sources_fingerprint", lambda *_: "newer"
-    )
+    monkeypatch.setattr("workloads.forest.exact.checkpoint.code_fingerprint", lambda: "newer")
     assert searched()[1] == UNITS
 
 

@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 
 from contracts.trial import canonical
-from workloads.sweeps.plan import sources_fingerprint
+from workloads.forest.exact.preparation import code_fingerprint
 
 
 def checkpoint_folder(
@@ -39,10 +39,8 @@ def checkpoint_folder(
         If a score is a function: an edit of it would not be seen, and scores of the old one
         would be taken up.
     """
-    from workloads import forest
-
     identity = [
-        sources_fingerprint(forest.sources(), forest.libraries()),
+        code_fingerprint(),
         _names(scoring),
         joblib.hash(labels),
         str(error_score),

@@ -33,7 +33,7 @@ def prepare_shared(
 
     facts = datasets.prepare(home, Data(**data))
     note = note_path(home, data["version"], folds, seed, builder)
-    code = _code()
+    code = code_fingerprint()
     if not _whole(note, code):
         x, y = datasets.load(home, Data(**data))
         with warnings.catch_warnings():
@@ -75,7 +75,7 @@ def _coded(builder: str) -> bool:
     return builder != "scikit-learn"
 
 
-def _code() -> str:
+def code_fingerprint() -> str:
     """Return the identity of the code and the libraries that decide what is noted."""
     from workloads import forest
 
