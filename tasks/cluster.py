@@ -22,7 +22,7 @@ from provision import status as node_status
 from provision.links import Links
 from provision.plan import chosen
 from tasks import care, dashboard
-from tasks.progress import Progress
+from tasks.progress import Progress, say
 from tasks.verb import Answer, verb, whole_number
 from tasks.waterfall import Waterfall
 
@@ -134,7 +134,7 @@ def logs(
         "failed": {name: str(error) for name, error in found.failed.items()},
     }
     if found.failed:
-        _say(text)
+        say(text)
         found.values()
     return Answer(document, text)
 
@@ -236,10 +236,6 @@ def _print_log(name: str, file: str, row: str) -> None:
 def _print_log_as_json(name: str, file: str, row: str) -> None:
     line = {"node": name, "file": file, "line": row}
     print(f"{json_format.dumps(line, sort_keys=True)}\n", end="", flush=True)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 collection = Collection(

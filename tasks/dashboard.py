@@ -2,7 +2,6 @@
 
 import contextlib
 import json as json_format
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from contracts.files import state_folder
 from contracts.inventory import Inventory
 from provision import bringup, dashboard
 from provision.links import Links
-from tasks.progress import Progress
+from tasks.progress import Progress, say
 from tasks.verb import Answer, verb, whole_number
 
 MOST_PORT = 65535
@@ -53,10 +52,10 @@ def show(
         if json:
             document = {"url": address, "engine": endpoint.engine}
             print(json_format.dumps(document, sort_keys=True), flush=True)
-        _say(f"{address}  (Ctrl-C ends the tunnel)")
+        say(f"{address}  (Ctrl-C ends the tunnel)")
         if endpoint.engine == "ray":
             token = state_folder() / "credentials" / machines.cluster_id / "ray_token"
-            _say(f"The page asks for the token in {token}")
+            say(f"The page asks for the token in {token}")
         _wait(limit)
     return Answer({}, "")
 
@@ -78,10 +77,6 @@ def _endpoint(machines: Inventory) -> Endpoint:
             next_step="fab cluster.start --engine ray",
         )
     return endpoint
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _wait(limit: float | None) -> None:

@@ -19,6 +19,7 @@ from contracts.errors import DONE, INTERRUPTED, TandemError, UsageError
 from contracts.files import state_folder
 from infra import docker_engine, pulumi_cli
 from infra.processes import is_alive, read_record
+from tasks.progress import say
 from tasks.verb import Answer, verb
 
 MIB = 1024**2
@@ -67,10 +68,10 @@ def run(context: Context, keep: bool = False, dry_run: bool = False) -> Answer:
         commands = [shlex.join(phase.command) for phase in (SET_UP, *_phases(_door(), memory))]
         return Answer({"door": _door(), "commands": commands}, "\n".join(commands))
     begin = time.monotonic()
-    _say(f"Tandem demo.\n\n{SET_UP.title}\n$ {shlex.join(SET_UP.command)}")
+    say(f"Tandem demo.\n\n{SET_UP.title}\n$ {shlex.join(SET_UP.command)}")
     seconds = {SET_UP.title: _run_phase(SET_UP, _environment())}
     door = _door()
-    _say(f"\n{_WORDS_ON_DOORS[door]}")
+    say(f"\n{_WORDS_ON_DOORS[door]}")
     phases = _phases(door, memory)
     seconds |= _run_phases(phases, door, keep=keep)
     seconds["together"] = time.monotonic() - begin
@@ -171,7 +172,7 @@ def _run_phases(phases: list[Phase], door: str, *, keep: bool) -> dict[str, floa
 
     def run_one(number: int) -> None:
         phase = phases[number - 1]
-        _say(f"\n[{number}/{count}] {phase.title}\n$ {shlex.join(phase.command)}")
+        say(f"\n[{number}/{count}] {phase.title}\n$ {shlex.join(phase.command)}")
         seconds[phase.title] = _run_phase(phase, environment)
 
     if door == "pulumi":
@@ -244,10 +245,6 @@ def _interrupts_left_to_the_child() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 collection = Collection("demo", run)

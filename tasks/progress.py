@@ -113,3 +113,8 @@ class Progress:
     @staticmethod
     def _share(event: Event) -> str:
         return "" if event.fraction is None else f"{event.fraction:.0%}"
+
+
+def say(text: str) -> None:
+    """Print a line on standard error, beside the progress, at once."""
+    print(text, file=sys.stderr, flush=True)
