@@ -1,6 +1,7 @@
 """`fab local.*`: machines on this computer, as containers with sshd."""
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,8 @@ def down(
     if every:
         return _every_down(state, dry_run)
     if dry_run:
-        names = local_nodes.removable(name, "fab", state)
-        words = f"Would remove {', '.join(names)}." if names else "Nothing to remove."
-        return Answer({"would_remove": list(names)}, words)
-    removed = local_nodes.down(name, "fab", state, Progress())
-    words = f"Removed {', '.join(removed)}." if removed else "Nothing to remove."
-    return Answer({"removed": list(removed)}, words)
+        return _removal(local_nodes.removable(name, "fab", state), dry_run=True)
+    return _removal(local_nodes.down(name, "fab", state, Progress()), dry_run=False)
 
 
 def _every_down(state: Path, dry_run: bool) -> Answer:
@@ -107,11 +104,13 @@ def _every_down(state: Path, dry_run: bool) -> Answer:
             cause=f"Removed: {', '.join(names) or 'nothing'}.",
             next_step="; ".join(one.removal for one in others),
         )
-    if dry_run:
-        words = f"Would remove {', '.join(names)}." if names else "Nothing to remove."
-        return Answer({"would_remove": names}, words)
-    words = f"Removed {', '.join(names)}." if names else "Nothing to remove."
-    return Answer({"removed": names}, words)
+    return _removal(names, dry_run=dry_run)
+
+
+def _removal(names: Sequence[str], *, dry_run: bool) -> Answer:
+    begin = "Would remove" if dry_run else "Removed"
+    words = f"{begin} {', '.join(names)}." if names else "Nothing to remove."
+    return Answer({"would_remove" if dry_run else "removed": list(names)}, words)
 
 
 def _removed(name: str, door: Door, state: Path, *, tell: Progress) -> tuple[str, ...]:
