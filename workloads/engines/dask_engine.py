@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 import uuid
+from collections.abc import Container
 from typing import Any
 
 from contracts.errors import DeadlineError
@@ -164,11 +165,15 @@ class DaskEngine:
         """Ask the scheduler which workers it has: bury slots without, use new workers."""
         self._looked = time.monotonic()
         known = self._known_workers()
+        lost = self._bury_all_but(known)
+        return [*lost, *(Back(slot) for slot in self._adopt(known))]
+
+    def _bury_all_but(self, known: Container[str]) -> list[Report]:
         reports: list[Report] = []
         for slot, worker in list(self._workers.items()):
             if worker not in known:
                 reports += self._bury(slot, "its worker left the Dask cluster")
-        return reports + [Back(slot) for slot in self._adopt(known)]
+        return reports
 
     def _known_workers(self) -> dict[str, tuple[str, str]]:
         """Return host and name of each worker by its address."""

@@ -145,10 +145,7 @@ class _RunningDask(DaskEngine):
     def _look(self) -> list[Report]:
         self._looked = time.monotonic()
         known = self._known_workers()
-        reports: list[Report] = []
-        for slot, worker in list(self._workers.items()):
-            if worker not in known:
-                reports += self._bury(slot, "its worker left the Dask cluster")
+        reports = self._bury_all_but(known)
         here = {slot.node for slot in self._workers}
         for worker in sorted(known.keys() - here):
             if self._refusals[worker] < MOST_REFUSALS:
