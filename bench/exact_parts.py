@@ -57,32 +57,10 @@ def apart(part: str, builder: str, home: str, rows: int) -> dict:
 
 
 def spec_of(home: Path, rows: int, builder: str):
-    from workloads import forest
-    from workloads.runs import PlannedTrial, RunSpec
+    from tests.doubles.run_specs import run_spec
 
     given = {"dataset": "synthetic-covtype-v1", "rows": rows, "folds": 5, "grid": GRID}
-    parameters = forest.validate({**given, "builder": builder})
-    trials = tuple(
-        PlannedTrial(f"{number:020x}", one)
-        for number, one in enumerate(forest.combinations(parameters))
-    )
-    return RunSpec(
-        run_id="0" * 20,
-        workload="forest",
-        engine="plain",
-        address="",
-        nodes=("head",),
-        addresses={"head": "127.0.0.1"},
-        slots={"head": 1},
-        credentials={},
-        home=str(home),
-        repeat=1,
-        seed=parameters["seed"],
-        parameters=parameters,
-        trials=trials,
-        run_deadline_seconds=300,
-        unit_deadline_seconds=120,
-    )
+    return run_spec(home, {**given, "builder": builder})
 
 
 def do(one):
