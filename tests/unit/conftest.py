@@ -27,3 +27,18 @@ def aws(moto: str, monkeypatch: pytest.MonkeyPatch, tmp_path) -> str:
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
     return moto
+
+
+@pytest.fixture
+def mocked_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give an empty cloud inside this process; waiting for machines takes no time."""
+    from moto import mock_aws
+
+    from infra import aws_calls
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setitem(aws_calls.POLL, "Delay", 0.05)
+    with mock_aws():
+        yield

@@ -6,9 +6,8 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
-from infra import aws_calls, aws_fallback
+from infra import aws_fallback
 from infra.aws_fallback import SpotOrOnDemandProvider
 from infra.aws_launch import launch_request
 
@@ -19,16 +18,7 @@ USER_DATA = b"#cloud-config\n{}\n"
 
 
 @pytest.fixture
-def props(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setitem(aws_calls.POLL, "Delay", 0.05)
-    with mock_aws():
-        yield ground()
-
-
-def ground():
+def props(mocked_aws):
     ec2, iam = boto3.client("ec2", REGION), boto3.client("iam", REGION)
     vpc = ec2.create_vpc(CidrBlock="10.210.0.0/24")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.210.0.0/24")["Subnet"]["SubnetId"]

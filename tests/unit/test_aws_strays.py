@@ -2,10 +2,8 @@
 
 import boto3
 import pytest
-from moto import mock_aws
 from pulumi.runtime.rpc import UNKNOWN
 
-from infra import aws_calls
 from infra.aws_strays import NoneLeftProvider, NoStraysProvider
 
 pytestmark = pytest.mark.slow
@@ -14,16 +12,11 @@ REGION = "eu-north-1"
 
 
 @pytest.fixture
-def ec2(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setitem(aws_calls.POLL, "Delay", 0.05)
-    with mock_aws():
-        client = boto3.client("ec2", REGION)
-        for key in ("key-made", "key-other"):
-            client.create_key_pair(KeyName=key)
-        yield client
+def ec2(mocked_aws):
+    client = boto3.client("ec2", REGION)
+    for key in ("key-made", "key-other"):
+        client.create_key_pair(KeyName=key)
+    return client
 
 
 def make(ec2, node, key="key-made", cluster="demo"):
