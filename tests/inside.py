@@ -1,7 +1,7 @@
 """Run programs in a container from outside, by Docker's own client.
 
-The SDK's `exec_run` ties the answer and its socket into a cycle; whoever collects it later
-gets a `ResourceWarning`, which fails a test that has nothing to do with it.
+Not by the SDK's `exec_run`: its answers keep a socket of the engine open until they are
+collected, and a test that happens to run then gets the `ResourceWarning`.
 """
 
 import subprocess
