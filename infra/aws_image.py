@@ -64,7 +64,7 @@ def make_builder(ec2: Any, model: str, image: str | None, tell: Tell) -> Builder
                 {
                     "DeviceIndex": 0,
                     "SubnetId": like["SubnetId"],
-                    "Groups": [one["GroupId"] for one in like["SecurityGroups"]],
+                    "Groups": _groups(like),
                     # Whatever the subnet does by itself: the operator has to reach it.
                     "AssociatePublicIpAddress": True,
                 }
@@ -140,6 +140,13 @@ def _instance(ec2: Any, name: str) -> Any:
             next_step="pulumi up, then the same command again",
         )
     return found[0]["Instances"][0]
+
+
+def _groups(like: Any) -> list[str]:
+    """Return the security groups of a machine's first network interface."""
+    cards = like["NetworkInterfaces"]
+    first = next(one for one in cards if one["Attachment"]["DeviceIndex"] == 0)
+    return [one["GroupId"] for one in first["Groups"]]
 
 
 def _running(ec2: Any, name: str) -> tuple[Any, str]:
