@@ -9,7 +9,6 @@ from typing import Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
-from pulumi.runtime.rpc import UNKNOWN
 
 from infra.aws_calls import NOT_ENDED, POLL, ec2_of, instances
 from infra.aws_settings import AwsSettings
@@ -28,7 +27,7 @@ class NoStraysProvider(ResourceProvider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Say whether the nodes changed, or there are machines that are none."""
         nodes = _news["nodes"]
-        if UNKNOWN in nodes or nodes != _olds["nodes"]:
+        if pulumi.contains_unknowns(nodes) or nodes != _olds["nodes"]:
             return DiffResult(changes=True)
         with ec2_of(_news) as ec2:
             return DiffResult(changes=bool(_strays(ec2, _news, nodes)))

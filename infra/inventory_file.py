@@ -16,7 +16,6 @@ from pulumi.dynamic import (
     ResourceProvider,
     UpdateResult,
 )
-from pulumi.runtime.rpc import UNKNOWN
 
 from contracts import endpoint as endpoints
 from contracts import inventory as inventories
@@ -50,7 +49,7 @@ class InventoryFileProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Say whether the file is what it should be."""
-        if _news["document"] == UNKNOWN:
+        if pulumi.contains_unknowns(_news["document"]):
             return DiffResult(changes=True)
         before = known(Path(_news["state"]))
         same = before is not None and before == merged(_parse(_news["document"]), before)

@@ -65,7 +65,12 @@ class PulumiProject:
         done = self.run("preview", "--json", check=False)
         if done.returncode:
             return Outcome(succeeded=False, diagnostics=[done.stdout + done.stderr])
-        steps = [(one["op"], one["urn"]) for one in json.loads(done.stdout)["steps"]]
+        # A preview tells a replacement once.
+        words = {"replace": "create"}
+        steps = [
+            (words.get(one["op"], one["op"]), one["urn"])
+            for one in json.loads(done.stdout)["steps"]
+        ]
         return Outcome(steps=_of_resources(steps))
 
     def up(self) -> Outcome:

@@ -118,10 +118,13 @@ def test_a_machine_of_another_type_is_changed_and_of_another_image_made_anew(
 
     del aws_stack.settings["image"]
     # What is no longer named is looked up, and what was looked up stays.
-    assert "node-1" not in names(aws_stack.preview(), "create", "delete")
+    planned = aws_stack.preview()
+    assert planned.succeeded, planned.told()
+    assert "node-1" not in names(planned, "create", "delete")
     aws_stack.settings["image"] = "ami-0d0b1e0000000001"
     planned = aws_stack.preview()
-    assert names(planned, "create") == {"node-1"}, planned.told()
+    assert planned.succeeded, planned.told()
+    assert names(planned, "create") == {"node-1"}
     anew = aws_stack.up()
     assert anew.succeeded, anew.told()
     assert names(anew, "create", "delete") == {"node-1"}

@@ -2,7 +2,7 @@
 
 import boto3
 import pytest
-from pulumi.runtime.rpc import UNKNOWN
+from pulumi.output import UNKNOWN
 
 from infra.aws_strays import NoneLeftProvider, NoStraysProvider
 
