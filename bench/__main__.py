@@ -42,7 +42,7 @@ MEASUREMENTS = {
     ),
     "exact_nodes": Measurement(("exact_nodes",), 120, "shared search on 3 nodes beside 1"),
     "exact_peers": Measurement(
-        ("exact_peers",), 150, "shared search beside Ray Tune, dask-ml, joblib, GridSearchCV"
+        ("exact_peers",), 100, "shared search beside Ray Tune, dask-ml, joblib, GridSearchCV"
     ),
     "exact_flat": Measurement(("exact_memory", "flat"), 25, "memory of nodes over 50 trials"),
     "exact_full": Measurement(("exact_memory", "full"), 30, "full size on nodes of 2 GB"),
