@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
 VERB_LIMIT_SECONDS = 3600
 PROGRAM_LIMIT_SECONDS = 4 * 3600
+COMPILE_LIMIT_SECONDS = 300.0
 CPU_PERIOD = 100_000  # microseconds, Docker's own
 # Nanoseconds of processor time, by the kernel's first kind of control groups or the second.
 _CPU_USED = (
@@ -71,10 +73,21 @@ class Cluster:
         begin = bringup.start if engine else bringup.prepare
         tell = Progress(least_seconds=10.0)
         try:
-            return begin(request, tell).endpoint
+            endpoint = begin(request, tell).endpoint
         except TandemError as error:  # it is not measured; small machines start slowly at times
             print(f"once more, because: {error.problem}", flush=True)
-            return begin(request, tell).endpoint
+            endpoint = begin(request, tell).endpoint
+        self._await_compiled()
+        return endpoint
+
+    def _await_compiled(self) -> None:
+        """Wait until the nodes have compiled a new environment's modules."""
+        give_up = time.monotonic() + COMPILE_LIMIT_SECONDS
+        for node in self.inventory.nodes:
+            while self.on_node(node, "pgrep -f '[c]ompileall' || true"):
+                if time.monotonic() > give_up:
+                    raise SystemExit(f"{node.name}: modules are still being compiled")
+                time.sleep(1.0)
 
     def python(
         self, node: Node, endpoint: Endpoint, program: str, task: Mapping[str, Any]

@@ -35,7 +35,9 @@ def bake(inventory: Inventory, lock: Path, state: Path, tell: Tell) -> str:
         if plan.action != "keep":
             with step(tell, name, "environment"):
                 origin = python_env.source(state)
-                python_env.bring(links[name], facts, plan, wanted, origin, tell)
+                python_env.bring(
+                    links[name], facts, plan, wanted, origin, tell, compile_all=True
+                )
             facts, plan = _look(links, inventory, wanted)
         if plan.action != "keep":
             raise NodeFailure(f"The environment of {name} is not what the lock says.")

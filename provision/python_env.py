@@ -50,8 +50,12 @@ def bring(
     lock: Lock,
     origin: Source,
     tell: Tell,
+    *,
+    compile_all: bool = False,
 ) -> None:
     """Make or repair the environment of one node.
+
+    Its modules are compiled after this has ended, or before it ends if `compile_all`.
 
     Raises
     ------
@@ -69,6 +73,7 @@ def bring(
         "action": plan.action,
         "reinstall": list(plan.reinstall),
         "lock": lock_path,
+        "compile": compile_all,
         "wheelhouse": _push_wheels(connection, facts, origin, tell),
         "environment": dict(origin.variables),
         "seconds": SYNC_SECONDS,
