@@ -15,6 +15,8 @@ from cost.found import EXPIRES_TAG, REGIONAL, Found
 
 # An inventory does not say how large disks are; this is what the stack gives by default.
 USUAL_DISK_GIB = 30
+# A bring-up takes minutes; less would end the machines in the middle of it.
+LEAST_AHEAD = datetime.timedelta(minutes=10)
 _MOST_TAGGED = 500
 
 
@@ -51,12 +53,27 @@ def affordable_until(inventory: Inventory, budget: float) -> datetime.datetime:
     return begin + datetime.timedelta(hours=hours)
 
 
-def within_budget(inventory: Inventory, budget: float) -> Inventory:
-    """Return the inventory with a budget, and with no more time than the budget pays for."""
+def within_budget(inventory: Inventory, budget: float, now: datetime.datetime) -> Inventory:
+    """Return the inventory with a budget, and with no more time than the budget pays for.
+
+    Raises
+    ------
+    RefusedError
+        If that would end the machines at once, or within `LEAST_AHEAD`.
+    """
     end = affordable_until(inventory, budget)
     known = inventory.expires_at and datetime.datetime.fromisoformat(inventory.expires_at)
     changed = dataclasses.replace(inventory, budget=budget)
-    return changed if known and known <= end else ends_at(changed, end, math.floor)
+    if known and known <= end:
+        return changed
+    if end < now + LEAST_AHEAD:
+        raise RefusedError(
+            f"A budget of {budget:g} lasts until {end.isoformat(timespec='minutes')}, counted "
+            "from when the machines were made, and would end them before they had worked.",
+            next_step="a larger budget (--budget, or pulumi config set budget and pulumi up); "
+            "or pulumi destroy",
+        )
+    return ends_at(changed, end, math.floor)
 
 
 def extended(
@@ -87,7 +104,9 @@ def extended(
                 next_step="fab cluster.extend with fewer --hours, or with a larger --budget",
             )
         inventory = dataclasses.replace(inventory, budget=limit)
-    if wanted <= datetime.datetime.fromisoformat(known):
+        if end < datetime.datetime.fromisoformat(known):
+            inventory = ends_at(inventory, end, math.floor)
+    if wanted <= datetime.datetime.fromisoformat(inventory.expires_at or known):
         return inventory
     return ends_at(inventory, wanted, math.ceil)
 

@@ -38,6 +38,7 @@ DEFAULTS: Mapping[str, Any] = {
     "idle-minutes": 30,
     "budget": "",
 }
+LEAST_TTL_HOURS = 0.25
 # Settings of the local machines, which have defaults in the project and so are always there.
 OF_OTHERS = ("provider", "cpus", "memory", "price", "currency")
 
@@ -130,7 +131,7 @@ def parse_aws(
         "purge_bucket": ask.flag("purge-bucket"),
         "spot_fallback": ask.flag("spot-fallback"),
         "spot_max_price": ask.amount("spot-max-price", 0.0001, 1000),
-        "ttl_hours": ask.amount("ttl-hours", 0.25, 24 * 90),
+        "ttl_hours": ask.amount("ttl-hours", LEAST_TTL_HOURS, 24 * 90),
         "idle_minutes": ask.amount("idle-minutes", 5, 24 * 60),
         "budget": ask.amount("budget", 0.01, 1_000_000),
     }

@@ -52,12 +52,13 @@ class InventoryFileProvider(ResourceProvider):
         if pulumi.contains_unknowns(_news["document"]):
             return DiffResult(changes=True)
         before = known(Path(_news["state"]))
-        same = before is not None and before == merged(_parse(_news["document"]), before)
+        wanted = _parse(_news["document"])
+        same = before is not None and before == merged(wanted, before, _last(_olds))
         return DiffResult(changes=not same)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Write the file anew; what first contact pinned stays."""
-        return UpdateResult(_write(_news))
+        return UpdateResult(_write(_news, _last(_olds)))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Remove the file, and endpoint and credentials of the cluster."""
@@ -106,11 +107,14 @@ def known(state: Path) -> Inventory | None:
         return None
 
 
-def merged(wanted: Inventory, before: Inventory | None) -> Inventory:
+def merged(
+    wanted: Inventory, before: Inventory | None, last: Inventory | None = None
+) -> Inventory:
     """Return what to write: wanted, with what was learnt since about the same machines.
 
-    A machine that was given a fresh host key keeps it, an extended lifetime stays extended,
-    and the generation grows when anything else changed.
+    A machine that was given a fresh host key keeps it. A lifetime that was extended, or that
+    a budget shortened, stays so until the stack itself wants another than in `last`, which is
+    what it wanted before. The generation grows when anything else changed.
     """
     if before is None or before.cluster_id != wanted.cluster_id:
         return wanted
@@ -118,8 +122,12 @@ def merged(wanted: Inventory, before: Inventory | None) -> Inventory:
     nodes = tuple(_with_known_key(node, there.get(node.instance_id)) for node in wanted.nodes)
     found = dataclasses.replace(wanted, nodes=nodes, generation=before.generation)
     if before.created_at == wanted.created_at:
-        ends = [one.expires_at for one in (before, wanted) if one.expires_at]
-        found = dataclasses.replace(found, expires_at=max(ends, default=None))
+        last = last or wanted
+        end = before if last.ttl_hours == wanted.ttl_hours else wanted
+        budget = before.budget if last.budget == wanted.budget else wanted.budget
+        found = dataclasses.replace(
+            found, expires_at=end.expires_at, ttl_hours=end.ttl_hours, budget=budget
+        )
     if found == before:
         return found
     return dataclasses.replace(found, generation=before.generation + 1)
@@ -138,10 +146,17 @@ def _parse(document: str) -> Inventory:
     return inventories.parse(document, source="the inventory of the stack")
 
 
-def _write(properties: dict[str, Any]) -> dict[str, Any]:
+def _last(olds: dict[str, Any]) -> Inventory | None:
+    """Return what the stack wanted at its last `up`; None if that cannot be known."""
+    with contextlib.suppress(InvalidDocument, KeyError, TypeError):
+        return _parse(olds["document"])
+    return None
+
+
+def _write(properties: dict[str, Any], last: Inventory | None = None) -> dict[str, Any]:
     state = Path(properties["state"])
     before = known(state)
-    inventory = merged(_parse(properties["document"]), before)
+    inventory = merged(_parse(properties["document"]), before, last)
     if inventory != before:
         inventories.dump(inventory, state / "inventory.json")
     return {**properties, "inventory": inventories.as_document(inventory)}

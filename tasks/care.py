@@ -152,22 +152,23 @@ def give(wanted: Inventory, path: Path) -> list[str]:
         inventories.dump(wanted, path)
     else:
         outcomes.values()
-    values = {"tandem:ttl-hours": f"{wanted.ttl_hours:.6g}"}
-    if wanted.budget is not None:
-        values["tandem:budget"] = f"{wanted.budget:g}"
-    notes = _stack_words(_configure(wanted, values))
-    if wanted.provider == "aws":
-        notes += _tags(wanted)
+    notes = _tell_account(wanted)
     outcomes.values()
     return notes
 
 
-def budgeted(machines: Inventory, budget: str, path: Path) -> Inventory:
-    """Return an inventory that ends when its budget is spent, and write it where it changed."""
-    wanted = lifetime.within_budget(machines, number(budget, "--budget"))
-    if wanted != machines:
-        inventories.dump(wanted, path)
-    return wanted
+def budgeted(machines: Inventory, budget: float, path: Path) -> tuple[Inventory, list[str]]:
+    """Return an inventory that ends when its budget is spent, and what else there is to know.
+
+    Where that changed it, it is written into the file, the stack and the tags; the nodes are
+    told by the bring-up that follows.
+    """
+    wanted = lifetime.within_budget(machines, budget, datetime.datetime.now(datetime.UTC))
+    if wanted == machines:
+        return machines, []
+    inventories.dump(wanted, path)
+    words = f"A budget of {budget:g} lasts until {wanted.expires_at}."
+    return wanted, [words, *_tell_account(wanted)]
 
 
 def number(text: str, option: str) -> float:
@@ -181,6 +182,18 @@ def number(text: str, option: str) -> float:
             f"{option} must be a number above 0, not {text!r}.", next_step=f"{option} 2"
         )
     return found
+
+
+def _tell_account(wanted: Inventory) -> list[str]:
+    """Write the limits of an inventory into stack and tags; return what there is to know."""
+    if wanted.provider != "aws":
+        return []
+    # In full, so that the next `up` finds the same second; and not less than a stack may have.
+    hours = max(wanted.ttl_hours or 0.0, aws_settings.LEAST_TTL_HOURS)
+    values = {"tandem:ttl-hours": str(hours).removesuffix(".0")}
+    if wanted.budget is not None:
+        values["tandem:budget"] = str(wanted.budget).removesuffix(".0")
+    return [*_stack_words(_configure(wanted, values)), *_tags(wanted)]
 
 
 def _tags(wanted: Inventory) -> list[str]:

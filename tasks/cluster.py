@@ -37,7 +37,8 @@ MIB = 1024**2
         "nodes": "how many machines take part, the head among them; by default all",
         "engine": f"{' or '.join(ENGINES)}",
         "inventory": INVENTORY,
-        "budget": "money after which the machines end themselves, if that is before their time",
+        "budget": "money after which the machines end themselves, if that is before their "
+        "time; by default the stack's",
         "dry-run": "check the request and say what it means; touch nothing",
     }
 )
@@ -68,14 +69,16 @@ def start(
         words = f"Would run {engine} on {', '.join(members)}, by: {', '.join(steps)}."
         return Answer({"engine": engine, "nodes": members, "steps": steps}, words)
     path = _inventory_path(inventory)
-    if budget:
-        machines = care.budgeted(machines, budget, path)
+    notes: list[str] = []
+    limit = care.number(budget, "--budget") if budget else machines.budget
+    if limit is not None:
+        machines, notes = care.budgeted(machines, limit, path)
     waterfall = Waterfall(Progress())
     machines = first_contact.meet(machines, path, waterfall)
     request = bringup.Request(machines, count, engine, state_folder(), LOCK)
     started = bringup.start(request, waterfall)
     ssh_config.write(machines, state_folder())
-    return _started(started, waterfall)
+    return _started(started, waterfall, notes)
 
 
 @verb(help={"inventory": INVENTORY})
@@ -192,7 +195,7 @@ def _node(machines: Inventory, name: str) -> str:
     return name
 
 
-def _started(started: bringup.Started, waterfall: Waterfall) -> Answer:
+def _started(started: bringup.Started, waterfall: Waterfall, budget: list[str]) -> Answer:
     found = started.endpoint
     where = f"{found.engine} on {', '.join(found.nodes)}"
     if started.changed:
@@ -201,11 +204,11 @@ def _started(started: bringup.Started, waterfall: Waterfall) -> Answer:
         words = [f"Nothing to change: {where} ({started.seconds:.1f} s)."]
     document = {
         "changed": list(started.changed),
-        "notes": list(started.notes),
+        "notes": [*budget, *started.notes],
         "seconds": round(started.seconds, 3),
         "endpoint": dataclasses.asdict(found),
     }
-    return Answer(document, "\n".join([*words, *started.notes]))
+    return Answer(document, "\n".join([*words, *budget, *started.notes]))
 
 
 def _status_line(node: node_status.NodeStatus) -> str:

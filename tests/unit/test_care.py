@@ -57,8 +57,8 @@ def test_more_time_counts_from_now_and_again_changes_nothing():
 
 
 def test_a_budget_shortens_the_time_and_never_lengthens_it():
-    assert lifetime.within_budget(machines(), 0.4).expires_at == after(2).isoformat()
-    assert lifetime.within_budget(machines(), 4.0).expires_at == machines().expires_at
+    assert lifetime.within_budget(machines(), 0.4, BEGIN).expires_at == after(2).isoformat()
+    assert lifetime.within_budget(machines(), 4.0, BEGIN).expires_at == machines().expires_at
 
 
 def test_more_time_than_the_budget_pays_for_is_refused_unless_the_budget_is_raised():
@@ -70,7 +70,7 @@ def test_more_time_than_the_budget_pays_for_is_refused_unless_the_budget_is_rais
 
 def test_a_budget_without_prices_and_time_without_a_limit_are_errors():
     with pytest.raises(UsageError, match="no price for head"):
-        lifetime.within_budget(inventory(2), 5.0)
+        lifetime.within_budget(inventory(2), 5.0, BEGIN)
     with pytest.raises(UsageError, match="no time limit"):
         lifetime.extended(inventory(2), 1, None, after(1))
 
