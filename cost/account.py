@@ -47,16 +47,22 @@ class Denied(RefusedError):
 
 
 class Account:
-    """One account, seen through the credentials that the AWS SDK finds.
+    """One account, seen through the credentials that the AWS SDK finds, or those of `profile`.
 
     Calls that are throttled, or not answered, are tried `attempts` times with growing pauses.
     """
 
-    def __init__(self, region: str | None = None, *, attempts: int = ATTEMPTS) -> None:
+    def __init__(
+        self,
+        region: str | None = None,
+        *,
+        profile: str | None = None,
+        attempts: int = ATTEMPTS,
+    ) -> None:
         import boto3  # here, because every other verb would wait for it as well
 
         try:
-            self._session = boto3.Session()
+            self._session = boto3.Session(profile_name=profile)
         except exceptions.ProfileNotFound as error:
             raise _no_credentials(error) from error
         self._region = region or self._session.region_name
@@ -102,6 +108,21 @@ class Account:
         with in_our_words("ask who we are"):
             found = self.client("sts", self._region or PRICE_REGION).get_caller_identity()
         return {"account": found["Account"], "arn": found["Arn"]}
+
+    def number(self) -> str:
+        """Return the account's number, to be named in an answer; empty where it is not told.
+
+        Raises
+        ------
+        NoCredentials
+            If there are none that work.
+        """
+        try:
+            return self.identity()["account"]
+        except NoCredentials:
+            raise
+        except TandemError:
+            return ""
 
 
 @contextlib.contextmanager

@@ -45,16 +45,48 @@ def read(stack: str, folder: Path | None = None) -> dict[str, str]:
     return {key: _text(value) for key, value in found.items() if isinstance(value, plain)}
 
 
-def of_cluster(cluster: str, folder: Path | None = None) -> list[str]:
-    """Return the stacks on AWS whose cluster has that name."""
+def of_cluster(cluster: str | None, folder: Path | None = None) -> list[str]:
+    """Return the stacks on AWS whose cluster has that name; None means any."""
     found = []
     for path in sorted((folder or Path.cwd()).glob("Pulumi.*.yaml")):
         stack = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
         known = read(stack, folder)
         name = known.get("tandem:name", _DEFAULT_NAME)
-        if known.get("tandem:provider") == "aws" and name == cluster:
+        if known.get("tandem:provider") == "aws" and cluster in (None, name):
             found.append(stack)
     return found
+
+
+def profile(
+    cluster: str | None = None, stack: str = "", folder: Path | None = None
+) -> str | None:
+    """Return the set of credentials (`aws:profile`) by which an account is asked.
+
+    It is that of the stack that is named, else of the stacks of a cluster, else of all stacks
+    on AWS. None leaves it to the AWS SDK.
+
+    Raises
+    ------
+    UsageError
+        If they have different ones: a wrong account would look like an empty one. Or if there
+        is no such stack.
+    """
+    found = {one: known.get("aws:profile") for one, known in _of(cluster, stack, folder)}
+    if len(set(found.values())) > 1:
+        told = ", ".join(f"{one} has {name or 'none'}" for one, name in found.items())
+        raise UsageError(
+            f"Which account is meant? The stacks here differ in aws:profile: {told}.",
+            next_step=f"--stack {next(iter(found))}, or another of them",
+        )
+    return next(iter(found.values()), None)
+
+
+def regions(
+    cluster: str | None = None, stack: str = "", folder: Path | None = None
+) -> list[str]:
+    """Return the regions of the stacks that `profile` would read."""
+    found = (known.get("aws:region") for _, known in _of(cluster, stack, folder))
+    return sorted({one for one in found if one})
 
 
 def write(stack: str, key: str, value: str, folder: Path | None = None) -> bool:
@@ -75,6 +107,18 @@ def write(stack: str, key: str, value: str, folder: Path | None = None) -> bool:
         lines.insert(begin[0] + 1 if begin else len(lines), line)
     write_atomically(path, "\n".join(lines) + "\n")
     return True
+
+
+def _of(
+    cluster: str | None, stack: str, folder: Path | None
+) -> list[tuple[str, dict[str, str]]]:
+    if stack and not path_of(stack, folder).exists():
+        raise UsageError(
+            f"There is no {path_of(stack, folder)}.",
+            next_step="pulumi stack ls names the stacks",
+        )
+    stacks = [stack] if stack else of_cluster(cluster, folder)
+    return [(one, read(one, folder)) for one in stacks]
 
 
 def _text(value: object) -> str:

@@ -75,7 +75,7 @@ def allow(context: Context, address: str = "", inventory: str = "") -> Answer:
     for stack in stack_file.of_cluster(machines.cluster_id):
         url = stack_file.read(stack).get("tandem:address-url", url)
     block = aws_access.as_block(address or operator_address.find(url))
-    client = Account(machines.region).client("ec2")
+    client = account_of(machines).client("ec2")
     with in_our_words("change who may reach SSH"):
         found = aws_access.allow(client, machines.security_group_id, block)
     stacks = _configure(machines, {"tandem:operator-cidrs": block})
@@ -171,6 +171,11 @@ def budgeted(machines: Inventory, budget: float, path: Path) -> tuple[Inventory,
     return wanted, [words, *_tell_account(wanted)]
 
 
+def account_of(machines: Inventory) -> Account:
+    """Return the account in which machines on AWS lie, seen as their stack sees it."""
+    return Account(machines.region, profile=stack_file.profile(machines.cluster_id))
+
+
 def number(text: str, option: str) -> float:
     """Return what was typed for an option as a number above 0; UsageError if it is none."""
     try:
@@ -199,7 +204,7 @@ def _tell_account(wanted: Inventory) -> list[str]:
 def _tags(wanted: Inventory) -> list[str]:
     """Write the new end into the tags; without an account that is told and no failure."""
     try:
-        account = Account(wanted.region)
+        account = account_of(wanted)
         found = audit(account, [wanted.region], wanted.cluster_id).found
         lifetime.retag(account, found, str(wanted.expires_at))
     except TandemError as error:

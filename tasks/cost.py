@@ -9,21 +9,20 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from contracts import inventory as inventories
-from contracts.errors import DONE, LEFTOVERS, PARTIAL, TandemError, UsageError
+from contracts.errors import TandemError, UsageError
 from contracts.files import state_folder
 from contracts.inventory import Inventory
-from cost import audit as audits
 from cost import show as bills
 from cost.account import Account
 from cost.estimate import Estimate, Shape, estimate, hours_within
 from cost.prices import Prices
-from cost.remove import remove
 from infra import aws_settings, stack_file
+from tasks import audit as audits
+from tasks.audit import WHOSE, named
 from tasks.progress import Progress
 from tasks.verb import Answer, listed, verb, whole_number
 
 STACK = "the stack whose configuration gives what is not typed"
-REGIONS = "look only there, such as eu-north-1,us-east-1; by default in every enabled region"
 
 
 @verb(
@@ -63,7 +62,7 @@ def estimate_(
     known = stack_file.read(stack)
     where = region or known.get("aws:region", "")
     shape = _shape(known, nodes, type, head_type, workers, disk, hours, price)
-    account = None if offline else _account(where)
+    account = None if offline else _account(where, known.get("aws:profile"))
     if not where:
         where = account.region if account else "eu-north-1"
     found = estimate(shape, Prices(account, where))
@@ -80,101 +79,44 @@ def estimate_(
 @verb(
     help={
         "cluster": "only this cluster; by default the inventory's, or all",
-        "regions": "where to look; by default the inventory's region, or the SDK's default",
+        "regions": "where to look; by default where the inventory or the stack says",
+        "stack": WHOSE,
         "inventory": "a file with your own machines, in place of the state folder's",
     }
 )
-def show(context: Context, cluster: str = "", regions: str = "", inventory: str = "") -> Answer:
+def show(
+    context: Context,
+    cluster: str = "",
+    regions: str = "",
+    stack: str = "",
+    inventory: str = "",
+) -> Answer:
     """Show what runs now and what it has cost so far: machines, disks, addresses, bucket.
 
     Machines that are not in a cloud cost what their inventory says.
     """
-    machines = _machines(inventory)
+    machines = None if stack else _machines(inventory)
+    place: dict[str, Any] = {}
     if machines is not None and machines.provider != "aws" and not regions:
         bill = bills.of_inventory(machines)
     else:
-        where = listed(regions) or ([machines.region] if machines else [])
-        account = Account(where[0] if where else None)
         name = cluster or (machines.cluster_id if machines else None)
-        bill = bills.of_account(account, where or [account.region], name, Progress())
+        where = listed(regions) or ([machines.region] if machines else [])
+        where = where or stack_file.regions(name, stack)
+        profile = stack_file.profile(name, stack)
+        account = Account(where[0] if where else None, profile=profile)
+        place = {"account": account.number(), "regions": where or [account.region]}
+        bill = bills.of_account(account, place["regions"], name, Progress())
     lines = [
         f"{row.kind:<10} {row.id:<22} {row.what:<40} {_money(row.hourly):>9}/h "
         f"{_money(row.so_far):>9} so far  ({row.source})"
         for row in bill.rows
     ]
     total = f"{bill.hourly:.4f} {bill.currency} an hour, {bill.so_far:.4f} so far"
-    words = [*lines, total if lines else "Nothing runs.", *_ends(machines)]
-    return Answer(bill.document(), "\n".join([*words, *bill.notes]))
-
-
-@verb(
-    help={
-        "cluster": "only this cluster; by default everything that Tandem ever tagged",
-        "regions": REGIONS,
-        "delete": "remove what is found; needs --cluster",
-    }
-)
-def audit(
-    context: Context, cluster: str = "", regions: str = "", delete: bool = False
-) -> Answer:
-    """Look in every region for anything of a cluster that is left; 8 if something is.
-
-    Looked for by tag: spot requests, instances, addresses, volumes, network interfaces,
-    security groups, internet gateways, subnets, route tables, networks, key pairs, instance
-    profiles, roles and buckets. What could not be looked at is told, and is not called clean.
-    """
-    if delete and not cluster:
-        raise UsageError(
-            "--delete needs the name of the cluster that is to be removed.",
-            next_step="fab cost.audit lists what there is; then --cluster NAME --delete",
-        )
-    machines = _machines("")
-    if delete and machines is not None and machines.cluster_id == cluster:
-        raise UsageError(
-            f"Cluster {cluster!r} is the one of this state folder, and Pulumi knows of it.",
-            next_step="pulumi destroy, which removes it and what is written of it here",
-        )
-    account, tell = Account(), Progress()
-    found = audits.audit(account, listed(regions) or None, cluster or None, tell)
-    refused: dict[Any, str] = {}
-    removed: tuple[Any, ...] = ()
-    if delete and found.found:
-        refused = remove(account, found.found, tell)
-        removed = tuple(one for one in found.found if one not in refused)
-        found = audits.audit(account, found.regions, cluster, tell)
-    return _audited(found, removed, list(refused.values()))
-
-
-def _audited(found: audits.Audit, removed: tuple[Any, ...], refused: list[str]) -> Answer:
-    document = {
-        "clean": found.clean,
-        "regions": list(found.regions),
-        "found": [one.document() for one in found.found],
-        "removed": [one.document() for one in removed],
-        "refused": refused,
-        "unseen": found.unseen,
-        "seconds": round(found.seconds, 3),
-    }
-    lines = [f"removed {one.kind} {one.id} ({one.region})" for one in removed]
-    lines += [
-        f"LEFT {one.kind:<18} {one.id:<26} {one.region:<14} cluster {one.cluster} "
-        f"owner {one.owner or '-'} {one.state}"
-        for one in found.found
-    ]
-    lines += [f"NOT SEEN {what}: {why}" for what, why in found.unseen.items()]
-    lines += refused
-    where = f"{len(found.regions)} regions in {found.seconds:.1f} s"
-    if found.clean:
-        return Answer(document, "\n".join([*lines, f"Clean: nothing is left ({where})."]))
-    if found.found:
-        names = sorted({one.cluster for one in found.found})
-        advice = "; ".join(f"fab cost.audit --cluster {name} --delete" for name in names)
-        lines.append(f"{len(found.found)} things are left ({where}).")
-        lines.append(f"Next: pulumi destroy where the stack is known, else {advice}")
-        return Answer(document, "\n".join(lines), LEFTOVERS)
-    lines.append(f"Nothing was found, and {len(found.unseen)} places could not be looked at.")
-    lines.append("Next: mend what is named above, then the same command again")
-    return Answer(document, "\n".join(lines), PARTIAL if found.unseen else DONE)
+    seen = f"in {', '.join(place['regions'])}, {named(place['account'])}" if place else "here"
+    words = [*lines, f"{total} ({seen})." if lines else f"Nothing runs {seen}."]
+    document = {**bill.document(), **place}
+    return Answer(document, "\n".join([*words, *_ends(machines), *bill.notes]))
 
 
 def _shape(
@@ -226,10 +168,10 @@ def _amount(text: str, option: str) -> float:
     )
 
 
-def _account(region: str) -> Account | None:
+def _account(region: str, profile: str | None) -> Account | None:
     try:
         # A guess from the bundled table now is better than AWS's own price in a minute.
-        return Account(region or None, attempts=2)
+        return Account(region or None, profile=profile, attempts=2)
     except TandemError:
         return None
 
@@ -269,5 +211,5 @@ def _money(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-collection = Collection("cost", show, audit)
+collection = Collection("cost", show, audits.audit)
 collection.add_task(estimate_, name="estimate")
