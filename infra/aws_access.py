@@ -7,42 +7,69 @@ from typing import Any
 
 from contracts import ports
 from contracts.errors import UsageError
+from infra.aws_rules import WIDEST_OPERATOR
 
 RULE_TAG, RULE = "tandem:rule", "ssh"
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """What the group lets in over SSH now, and what it did before."""
+    """What the group lets in over SSH now, and what it did before.
 
+    `block` may reach SSH now; `replaced` is what it took the place of.
+    """
+
+    block: str
     before: tuple[str, ...]
     after: tuple[str, ...]
+    replaced: str | None = None
 
     @property
     def changed(self) -> bool:
         """Whether anything had to be changed."""
         return self.before != self.after
 
+    def configured(self, known: str) -> str:
+        """Return what a stack's `operator-cidrs` are to be where they were `known`.
 
-def as_block(address: str) -> str:
+        The order stays, by which the stack knows its rules. What covers the block stays as it
+        is; an empty text is as good as the address that the next `up` finds.
+        """
+        given = (one.strip() for one in known.split(","))
+        # A stack may name one address without its /32.
+        listed = [str(ipaddress.ip_network(one, strict=False)) for one in given if one]
+        if covers(listed, self.block) or not (listed or self.changed):
+            return known
+        if not listed:
+            return ",".join(one for one in self.after if ":" not in one)
+        if self.replaced in listed:
+            listed[listed.index(self.replaced)] = self.block
+        else:
+            listed.append(self.block)
+        return ",".join(listed)
+
+
+def as_block(address: str, *, wide: bool = False) -> str:
     """Return an address or a block of them as a block; one address is a block of one.
 
     Raises
     ------
     UsageError
-        If it is neither, or if it is the whole world.
+        If it is neither, not of IPv4, or wider than a stack may have it. `wide` acknowledges
+        that, but for the whole world.
     """
     try:
-        block = ipaddress.ip_network(address, strict=False)
+        block = ipaddress.IPv4Network(address, strict=False)
     except ValueError as error:
         raise UsageError(
-            f"{address!r} is neither an address nor a block of them.",
+            f"{address!r} is neither an IPv4 address nor a block of them.",
             next_step="fab cluster.allow --address 203.0.113.7",
         ) from error
-    if block.prefixlen == 0:
+    if block.prefixlen == 0 or (block.prefixlen < WIDEST_OPERATOR and not wide):
         raise UsageError(
-            "SSH is not opened to the whole world.",
-            next_step="fab cluster.allow --address with your own address",
+            f"{block} would open SSH to {block.num_addresses} addresses.",
+            next_step=f"fab cluster.allow --address with a /{WIDEST_OPERATOR} or less; "
+            "allow-open-ssh true in the stack acknowledges more, but never the whole world",
         )
     return str(block)
 
@@ -61,42 +88,60 @@ def blocks(ec2: Any, group: str) -> tuple[str, ...]:
     return tuple(sorted(_block(rule) for rule in _rules(ec2, group)))
 
 
-def allow(ec2: Any, group: str, block: str) -> Allowed:
-    """Let one block of addresses reach SSH on the machines of a group, and no other.
+def allow(ec2: Any, group: str, block: str, instead_of: str | None = None) -> Allowed:
+    """Let one more block of addresses reach SSH on the machines of a group.
 
-    `ec2` is a client of the region. The rule that is there is changed in place and keeps its
-    id, so that the stack still knows it; where it was removed, another is made.
+    `ec2` is a client of the region. Where the block may already, nothing is changed. It takes
+    the place of `instead_of`, by default of the only single address that there is: that is
+    where its operator was before. The rule is changed in place and keeps its id, so that the
+    stack still knows it; where there is none at all, one is made. All others stay.
+
+    Raises
+    ------
+    UsageError
+        If it is not clear which rule is to be changed.
     """
-    rules = _rules(ec2, group)
-    before = tuple(sorted(_block(rule) for rule in rules))
-    if before == (block,):
-        return Allowed(before, before)
-    wanted = {
-        "IpProtocol": "tcp",
-        "FromPort": ports.SSH.first,
-        "ToPort": ports.SSH.last,
-        "CidrIpv6" if ":" in block else "CidrIpv4": block,
-    }
-    kept = [rule for rule in rules if _block(rule) == block] or [
-        rule for rule in rules if (":" in _block(rule)) == (":" in block)
-    ]
-    if not kept:
+    rules = {_block(rule): rule for rule in _rules(ec2, group)}
+    before = tuple(sorted(rules))
+    if covers(before, block):
+        return Allowed(block, before, before)
+    if not rules:
         _make(ec2, group, block)
-    elif _block(kept[0]) != block:
-        described = {**wanted, "Description": kept[0].get("Description", ports.SSH.purpose)}
-        ec2.modify_security_group_rules(
-            GroupId=group,
-            SecurityGroupRules=[
-                {
-                    "SecurityGroupRuleId": kept[0]["SecurityGroupRuleId"],
-                    "SecurityGroupRule": described,
-                }
-            ],
-        )
-    surplus = [rule["SecurityGroupRuleId"] for rule in rules if rule not in kept[:1]]
-    if surplus:
-        ec2.revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=surplus)
-    return Allowed(before, (block,))
+        return Allowed(block, before, (block,))
+    stale = _stale(before, block, instead_of)
+    ec2.modify_security_group_rules(
+        GroupId=group,
+        SecurityGroupRules=[
+            {
+                "SecurityGroupRuleId": rules[stale]["SecurityGroupRuleId"],
+                "SecurityGroupRule": {
+                    "IpProtocol": "tcp",
+                    "FromPort": ports.SSH.first,
+                    "ToPort": ports.SSH.last,
+                    "CidrIpv4": block,
+                    "Description": rules[stale].get("Description", ports.SSH.purpose),
+                },
+            }
+        ],
+    )
+    after = tuple(sorted({*before, block} - {stale}))
+    return Allowed(block, before, after, replaced=stale)
+
+
+def _stale(before: tuple[str, ...], block: str, instead_of: str | None) -> str:
+    """Return the block whose rule is to be changed."""
+    if instead_of in before:
+        return str(instead_of)
+    single = [one for one in before if one.endswith("/32")]
+    if instead_of is None and len(single) == 1:
+        return single[0]
+    raise UsageError(
+        f"{block} may not reach SSH, and which rule to change for it is not clear: there are "
+        f"{', '.join(before)}.",
+        next_step=f"fab cluster.allow --instead-of {(single or before)[0]}, or another of "
+        "them; or, to keep all: pulumi config set operator-cidrs with all of them and this "
+        "one, and pulumi up",
+    )
 
 
 def _rules(ec2: Any, group: str) -> list[Any]:
@@ -117,13 +162,11 @@ def _rules(ec2: Any, group: str) -> list[Any]:
 
 
 def _make(ec2: Any, group: str, block: str) -> None:
-    version = "Ipv6" if ":" in block else "Ip"
-    single = {f"Cidr{'Ipv6' if ':' in block else 'Ip'}": block}
     permission = {
         "IpProtocol": "tcp",
         "FromPort": ports.SSH.first,
         "ToPort": ports.SSH.last,
-        f"{version}Ranges": [{**single, "Description": ports.SSH.purpose}],
+        "IpRanges": [{"CidrIp": block, "Description": ports.SSH.purpose}],
     }
     ec2.authorize_security_group_ingress(
         GroupId=group,

@@ -8,19 +8,18 @@ import tarfile
 import boto3
 import pytest
 
-from contracts import inventory as inventories
 from contracts import limits
 from contracts.errors import RefusedError, UsageError
 from cost import lifetime
 from cost.account import Account
 from cost.audit import audit
-from infra import aws_access, aws_checks, aws_image, stack_file
+from infra import aws_checks, aws_image, stack_file
 from infra.aws_settings import parse_aws
 from provision import store
 from provision.node import store as node_store
 from provision.node.program import Failure
 from tests.command_line import ROOT, fab
-from tests.doubles.aws_cluster import CLUSTER, make_bucket, make_cluster, make_network
+from tests.doubles.aws_cluster import CLUSTER, make_bucket, make_cluster
 from tests.unit.provision_examples import inventory, node
 from workloads.store import Store, open_store
 
@@ -90,62 +89,6 @@ def test_the_tags_say_the_new_end(aws):
     assert {"bucket", "role", "instance profile", "instance"} <= {one.kind for one in again}
     assert {one.expires_at for one in again} == {"2026-11-22T00:00:00+00:00"}
     assert {one.owner for one in again} == {"ada"}, "the other tags stay"
-
-
-@pytest.fixture
-def group(aws):
-    ec2 = boto3.client("ec2")
-    made = make_network(ec2)["group"]
-    aws_access.allow(ec2, made, "198.51.100.7/32")
-    return ec2, made
-
-
-def ssh_rules(ec2, group):
-    found = ec2.describe_security_group_rules(
-        Filters=[{"Name": "group-id", "Values": [group]}]
-    )["SecurityGroupRules"]
-    return [one for one in found if one.get("FromPort") == 22 and not one["IsEgress"]]
-
-
-def test_a_new_address_changes_the_rule_in_place(group):
-    ec2, name = group
-    before = ssh_rules(ec2, name)[0]["SecurityGroupRuleId"]
-    done = aws_access.allow(ec2, name, "203.0.113.9/32")
-    assert (done.before, done.after) == (("198.51.100.7/32",), ("203.0.113.9/32",))
-    rules = ssh_rules(ec2, name)
-    assert [one["CidrIpv4"] for one in rules] == ["203.0.113.9/32"]
-    assert rules[0]["SecurityGroupRuleId"] == before
-    assert not aws_access.allow(ec2, name, "203.0.113.9/32").changed
-
-
-def test_other_rules_of_the_group_are_left_alone(group):
-    ec2, name = group
-    aws_access.allow(ec2, name, "203.0.113.9/32")
-    found = ec2.describe_security_groups(GroupIds=[name])["SecurityGroups"][0]
-    assert 6379 in {one.get("FromPort") for one in found["IpPermissions"]}
-
-
-def test_a_rule_that_was_removed_by_hand_is_made_again(group):
-    ec2, name = group
-    ids = [one["SecurityGroupRuleId"] for one in ssh_rules(ec2, name)]
-    ec2.revoke_security_group_ingress(GroupId=name, SecurityGroupRuleIds=ids)
-    done = aws_access.allow(ec2, name, "203.0.113.9/32")
-    assert (done.before, aws_access.blocks(ec2, name)) == ((), ("203.0.113.9/32",))
-
-
-@pytest.mark.parametrize("text", ["0.0.0.0/0", "::/0", "here", "10.0.0.0/33"])
-def test_ssh_is_never_opened_to_the_world(text):
-    with pytest.raises(UsageError):
-        aws_access.as_block(text)
-
-
-def test_the_verb_repairs_the_rule(group, tmp_path):
-    ec2, name = group
-    found = machines(cluster_id=CLUSTER, provider="aws", region=REGION, security_group_id=name)
-    inventories.dump(found, tmp_path / "inventory.json")
-    answered = fab("cluster.allow", "--address", "203.0.113.9", state=tmp_path)
-    assert answered.code == 0, answered
-    assert aws_access.blocks(ec2, name) == ("203.0.113.9/32",)
 
 
 def test_a_stack_file_keeps_its_comments_and_changes_one_line(tmp_path):
