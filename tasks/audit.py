@@ -1,16 +1,20 @@
 """`fab cost.audit`: whether anything is left in the account, and its removal."""
 
+import datetime
+import getpass
 from typing import Any
 
 from invoke.context import Context
 
 from contracts import inventory as inventories
-from contracts.errors import DONE, LEFTOVERS, PARTIAL, UsageError
+from contracts.errors import LEFTOVERS, PARTIAL, RefusedError, UsageError
 from contracts.files import state_folder
 from cost import audit as audits
 from cost.account import Account
 from cost.remove import remove
+from cost.use import Use, uses
 from infra import stack_file
+from infra.aws_rules import clean_owner
 from tasks.progress import Progress
 from tasks.verb import Answer, listed, verb
 
@@ -24,6 +28,7 @@ WHOSE = "the stack whose account is meant; by default that of the cluster, or th
         "regions": REGIONS,
         "stack": WHOSE,
         "delete": "remove what is found; needs --cluster",
+        "in-use": "remove it although its time is not over, or it is another owner's",
     }
 )
 def audit(
@@ -32,8 +37,12 @@ def audit(
     regions: str = "",
     stack: str = "",
     delete: bool = False,
+    in_use: bool = False,
 ) -> Answer:
     """Look in every region for anything of a cluster that is left; 8 if something is.
+
+    Another owner's cluster whose time goes on is told, and is not called left unless it is
+    the one that was asked for.
 
     Looked for by tag: spot requests, instances, addresses, volumes, network interfaces,
     security groups, internet gateways, subnets, route tables, networks, key pairs, instance
@@ -55,23 +64,38 @@ def audit(
     found = audits.audit(account, listed(regions) or None, cluster or None, tell)
     refused: dict[Any, str] = {}
     removed: tuple[Any, ...] = ()
+    used = uses(found.found, _owners(), datetime.datetime.now(datetime.UTC))
+    if delete and used and not in_use:
+        raise RefusedError(
+            f"Cluster {cluster!r} is not removed: {used[cluster].words()}.",
+            next_step="pulumi destroy where its stack is known; otherwise the same command "
+            "with --in-use",
+        )
     if delete and found.found:
         refused = remove(account, found.found, tell)
         removed = tuple(one for one in found.found if one not in refused)
         found = audits.audit(account, found.regions, cluster, tell)
-    return _audited(found, number, removed, list(refused.values()))
+    elsewhere = [] if cluster else [name for name, use in used.items() if use.elsewhere]
+    return _audited(found, number, removed, list(refused.values()), used, elsewhere)
 
 
 def _audited(
-    found: audits.Audit, number: str, removed: tuple[Any, ...], refused: list[str]
+    found: audits.Audit,
+    number: str,
+    removed: tuple[Any, ...],
+    refused: list[str],
+    used: dict[str, Use],
+    elsewhere: list[str],
 ) -> Answer:
+    left = [one for one in found.found if one.cluster not in elsewhere]
     document = {
         "account": number,
-        "clean": found.clean,
+        "clean": not left and not found.unseen,
         "regions": list(found.regions),
         "found": [one.document() for one in found.found],
         "removed": [one.document() for one in removed],
         "refused": refused,
+        "in_use": {name: use.words() for name, use in used.items()},
         "unseen": found.unseen,
         "seconds": round(found.seconds, 3),
     }
@@ -79,25 +103,44 @@ def _audited(
     lines += [
         f"LEFT {one.kind:<18} {one.id:<26} {one.region:<14} cluster {one.cluster} "
         f"owner {one.owner or '-'} {one.state}"
-        for one in found.found
+        for one in left
+    ]
+    lines += [
+        f"IN USE {sum(one.cluster == name for one in found.found)} things of cluster {name}: "
+        f"{used[name].words()}"
+        for name in elsewhere
     ]
     lines += [f"NOT SEEN {what}: {why}" for what, why in found.unseen.items()]
     lines += refused
     regions = f"{len(found.regions)} regions" if found.regions[1:] else found.regions[0]
     where = f"{named(number)}, {regions} in {found.seconds:.1f} s"
-    if found.clean:
-        return Answer(document, "\n".join([*lines, f"Clean: nothing is left ({where})."]))
-    if found.found:
-        names = sorted({one.cluster for one in found.found})
-        advice = "; ".join(f"fab cost.audit --cluster {name} --delete" for name in names)
-        lines.append(f"{len(found.found)} things are left ({where}).")
-        lines.append(f"Next: pulumi destroy where the stack is known, else {advice}")
+    if left:
+        lines.append(f"{len(left)} things are left ({where}).")
+        lines.append(f"Next: {_advice(sorted({one.cluster for one in left}), used)}")
         return Answer(document, "\n".join(lines), LEFTOVERS)
+    if not found.unseen:
+        return Answer(document, "\n".join([*lines, f"Clean: nothing is left ({where})."]))
     lines.append(
         f"Nothing was found, and {len(found.unseen)} places could not be looked at ({where})."
     )
     lines.append("Next: mend what is named above, then the same command again")
-    return Answer(document, "\n".join(lines), PARTIAL if found.unseen else DONE)
+    return Answer(document, "\n".join(lines), PARTIAL)
+
+
+def _advice(clusters: list[str], used: dict[str, Use]) -> str:
+    """Return what to do about clusters; nothing that removes one which is in use."""
+    free = [name for name in clusters if name not in used]
+    commands = "; ".join(f"fab cost.audit --cluster {name} --delete" for name in free)
+    first = ["pulumi destroy where the stack is known" + (f", else {commands}" if free else "")]
+    taken = [f"{name}: {used[name].words()}" for name in clusters if name in used]
+    return ". ".join([*first, *taken])
+
+
+def _owners() -> set[str]:
+    """Return the names of whoever asks: those of the stacks here, and the login."""
+    stacks = map(stack_file.read, stack_file.of_cluster(None))
+    named = {known.get("tandem:owner", "") for known in stacks}
+    return {one for one in named if one} | {clean_owner(getpass.getuser())}
 
 
 def named(account: str) -> str:
