@@ -6,54 +6,77 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from contracts import aws_prices
 from contracts.errors import RefusedError, UsageError
-from contracts.inventory import Inventory
+from contracts.inventory import Inventory, Node
 from cost.account import PRICE_REGION, Account, in_our_words
-from cost.estimate import hours_within
+from cost.estimate import ON_DEMAND, hours_within
 from cost.found import EXPIRES_TAG, REGIONAL, Found
+from cost.prices import Prices
 
 # An inventory does not say how large disks are; this is what the stack gives by default.
 USUAL_DISK_GIB = 30
+_WITHOUT_PRICES = (
+    "log in to AWS, whose price API knows every type; or limit the time instead: pulumi config "
+    "rm budget, pulumi config set ttl-hours N, and pulumi up"
+)
 # A bring-up takes minutes; less would end the machines in the middle of it.
 LEAST_AHEAD = datetime.timedelta(minutes=10)
 _MOST_TAGGED = 500
 
 
-def hourly(inventory: Inventory) -> float:
+def hourly(inventory: Inventory, prices: Prices | None = None) -> float:
     """Return what the machines of an inventory cost in an hour, in its currency.
 
-    For AWS a public address and a disk of the usual size are added to each.
+    For AWS the machines cost what `prices` say, where there are any, and a public address and
+    a disk of the usual size are added to each.
 
     Raises
     ------
     UsageError
         If a machine has no price.
     """
+    if inventory.provider == "aws":
+        prices = prices or Prices(None, inventory.region)
+        addresses = sum(node.public_ip is not None for node in inventory.nodes)
+        try:
+            rest = len(inventory.nodes) * prices.disk(USUAL_DISK_GIB).hourly
+            rest += addresses * prices.address().hourly
+            return rest + sum(_of_node(node, prices) for node in inventory.nodes)
+        except UsageError as error:
+            raise UsageError(
+                f"A budget means nothing here: {error.problem}",
+                cause=error.cause,
+                next_step=_WITHOUT_PRICES,
+            ) from error
     nameless = [node.name for node in inventory.nodes if node.hourly_price is None]
     if nameless:
         raise UsageError(
             f"There is no price for {', '.join(nameless)} in the inventory, so a budget means "
             "nothing.",
-            next_step="limit the time instead: fab cluster.extend --hours N",
+            next_step=_WITHOUT_PRICES,
         )
-    total = sum(node.hourly_price or 0.0 for node in inventory.nodes)
-    if inventory.provider == "aws":
-        month = aws_prices.volume(inventory.region) or 0.1
-        disk = USUAL_DISK_GIB * month / aws_prices.HOURS_A_MONTH
-        addresses = sum(node.public_ip is not None for node in inventory.nodes)
-        total += addresses * aws_prices.address() + len(inventory.nodes) * disk
-    return total
+    return sum(node.hourly_price or 0.0 for node in inventory.nodes)
 
 
-def affordable_until(inventory: Inventory, budget: float) -> datetime.datetime:
+def _of_node(node: Node, prices: Prices) -> float:
+    """Return the price of a machine of AWS; what the inventory has is only a table's guess."""
+    if node.instance_type is None and node.hourly_price is not None:
+        return node.hourly_price
+    return prices.machine(node.instance_type or node.name, node.market or ON_DEMAND).hourly
+
+
+def affordable_until(
+    inventory: Inventory, budget: float, prices: Prices | None = None
+) -> datetime.datetime:
     """Return when the machines will have cost the budget, counted from their beginning."""
     begin = datetime.datetime.fromisoformat(inventory.created_at)
-    hours = min(hours_within(budget, hourly(inventory)), 1e5)
+    hours = min(hours_within(budget, hourly(inventory, prices)), 1e5)
     return begin + datetime.timedelta(hours=hours)
 
 
-def within_budget(inventory: Inventory, budget: float, now: datetime.datetime) -> Inventory:
+def within_budget(
+    inventory: Inventory, budget: float, now: datetime.datetime, prices: Prices | None = None
+) -> Inventory:
     """Return the inventory with a budget, and with no more time than the budget pays for.
 
     Raises
@@ -61,7 +84,7 @@ def within_budget(inventory: Inventory, budget: float, now: datetime.datetime) -
     RefusedError
         If that would end the machines at once, or within `LEAST_AHEAD`.
     """
-    end = affordable_until(inventory, budget)
+    end = affordable_until(inventory, budget, prices)
     known = inventory.expires_at and datetime.datetime.fromisoformat(inventory.expires_at)
     changed = dataclasses.replace(inventory, budget=budget)
     if known and known <= end:
@@ -77,7 +100,11 @@ def within_budget(inventory: Inventory, budget: float, now: datetime.datetime) -
 
 
 def extended(
-    inventory: Inventory, hours: float, budget: float | None, now: datetime.datetime
+    inventory: Inventory,
+    hours: float,
+    budget: float | None,
+    now: datetime.datetime,
+    prices: Prices | None = None,
 ) -> Inventory:
     """Return the inventory with at least so many hours left; the same if it has them.
 
@@ -96,7 +123,7 @@ def extended(
     known, wanted = inventory.expires_at, now + datetime.timedelta(hours=hours)
     limit = inventory.budget if budget is None else budget
     if limit is not None:
-        end = affordable_until(inventory, limit)
+        end = affordable_until(inventory, limit, prices)
         if wanted > end:
             raise RefusedError(
                 f"{hours:g} more hours go beyond the budget of {limit:g}, which lasts until "

@@ -10,12 +10,13 @@ from contracts.errors import TandemError, UsageError
 from contracts.files import single_writer, state_folder
 from contracts.inventory import Inventory
 from cost import lifetime
-from cost.account import Account, in_our_words
+from cost.account import in_our_words
 from cost.audit import audit
 from infra import aws_access, aws_settings, operator_address, stack_file
 from provision import guard, store
 from provision.bringup import PURPOSE
 from provision.links import Links
+from tasks.account import account_of, prices_of
 from tasks.progress import Progress
 from tasks.verb import Answer, verb
 
@@ -40,7 +41,8 @@ def extend(context: Context, hours: str, budget: str = "", inventory: str = "") 
         machines = inventories.load(path)
         now = datetime.datetime.now(datetime.UTC)
         money = number(budget, "--budget") if budget else None
-        wanted = lifetime.extended(machines, number(hours, "--hours"), money, now)
+        prices = prices_of(machines) if money or machines.budget is not None else None
+        wanted = lifetime.extended(machines, number(hours, "--hours"), money, now, prices)
         if wanted == machines:
             words = f"Nothing to change: the machines end themselves at {machines.expires_at}."
             return Answer({"changed": False, "expires_at": machines.expires_at}, words)
@@ -178,17 +180,15 @@ def budgeted(machines: Inventory, budget: float, path: Path) -> tuple[Inventory,
     Where that changed it, it is written into the file, the stack and the tags; the nodes are
     told by the bring-up that follows.
     """
-    wanted = lifetime.within_budget(machines, budget, datetime.datetime.now(datetime.UTC))
+    prices, now = prices_of(machines), datetime.datetime.now(datetime.UTC)
+    wanted = lifetime.within_budget(machines, budget, now, prices)
     if wanted == machines:
         return machines, []
     inventories.dump(wanted, path)
-    words = f"A budget of {budget:g} lasts until {wanted.expires_at}."
-    return wanted, [words, *_tell_account(wanted)]
-
-
-def account_of(machines: Inventory) -> Account:
-    """Return the account in which machines on AWS lie, seen as their stack sees it."""
-    return Account(machines.region, profile=stack_file.profile(machines.cluster_id))
+    hourly = lifetime.hourly(wanted, prices)
+    words = f"At {hourly:.4f} an hour a budget of {budget:g} allows until {wanted.expires_at}."
+    causes = [f"Prices are not AWS's own, because: {one}" for one in prices.causes]
+    return wanted, [words, *causes, *_tell_account(wanted)]
 
 
 def number(text: str, option: str) -> float:

@@ -18,7 +18,7 @@ from cost.account import in_our_words
 from infra import aws_image, node_image
 from provision import bake as baking
 from provision import first_contact
-from tasks import care
+from tasks.account import account_of
 from tasks.progress import Progress
 from tasks.verb import Answer, verb
 
@@ -44,7 +44,7 @@ def bake(context: Context, inventory: str = "", again: bool = False) -> Answer:
             f"Images are made on AWS, and {machines.cluster_id!r} is {machines.provider!r}.",
             next_step="fab setup.run makes the image of local machines",
         )
-    ec2 = care.account_of(machines).client("ec2")
+    ec2 = account_of(machines).client("ec2")
     fingerprint = node_image.lock_fingerprint(LOCK)
     with in_our_words("look for images"):
         found = None if again else aws_image.existing(ec2, fingerprint)

@@ -7,13 +7,14 @@ import json
 import pytest
 
 from contracts import inventory as inventories
-from contracts.errors import RefusedError
+from contracts.errors import RefusedError, UsageError
 from cost import lifetime
 from infra import stack_file
 from infra.inventory_file import InventoryFileProvider, known
 from infra.lifetime import lifetime as both_ends
 from tasks import care
 from tests.command_line import fab
+from tests.doubles.price_list import price_list
 from tests.unit.provision_examples import inventory, node
 
 pytestmark = pytest.mark.slow
@@ -149,3 +150,19 @@ def test_an_extension_keeps_to_a_budget_that_lasts_less_long_than_the_machines_m
     made = machines(provider="own")
     found = lifetime.extended(made, 1.0, 0.4, NOW)
     assert spent_after(found) == end_of(made, 0.4) == NOW + 2 * HOUR
+
+
+def test_a_budget_counts_what_aws_asks_where_the_table_knows_no_price(
+    aws, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    typed = node(0, instance_type="x9.huge", public_ip="198.51.100.4")
+    made = dataclasses.replace(machines(hours=8.0), nodes=(typed,), region="ap-east-2")
+    path = tmp_path / "inventory.json"
+    with price_list({"x9.huge": 0.5, "gp3": 0.0730}) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_PRICING", address)
+        found, notes = care.budgeted(made, 2.0321, path)
+    assert spent_after(found) == NOW + 4 * HOUR, notes
+    monkeypatch.setenv("AWS_ENDPOINT_URL_PRICING", "http://127.0.0.1:9")
+    with pytest.raises(UsageError, match=r"in ap-east-2 is not known"):
+        care.budgeted(made, 2.0, path)
