@@ -247,7 +247,8 @@ def connect(
     except Exception as error:
         connection.close()
         seconds = time.monotonic() - begin
-        explain(error, connection.where, node, seconds, late=seconds >= 0.9 * timeout)
+        late = seconds >= 0.9 * timeout
+        explain(error, connection.where, node, inventory, seconds, late=late)
     connection.transport.set_keepalive(KEEPALIVE_SECONDS)
     line = connection.transport.sock
     if isinstance(line, socket.socket):

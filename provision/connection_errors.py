@@ -1,6 +1,7 @@
 """What can go wrong with a connection, in words that say what to do."""
 
 import base64
+import datetime
 import hashlib
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +17,9 @@ from contracts.errors import (
 )
 from contracts.inventory import Inventory, Node
 from provision.words import plain_text
+
+# What makes a machine again that has gone, where infra made it.
+_AGAIN = {"aws": "pulumi up --refresh", "local": "fab local.up or pulumi up"}
 
 
 class UnreachableError(TandemError, ConnectionError):
@@ -48,11 +52,19 @@ def check_key_file(inventory: Inventory) -> None:
 
 
 def explain(
-    error: Exception, where: str, node: Node, seconds: float, *, late: bool
+    error: Exception,
+    where: str,
+    node: Node,
+    inventory: Inventory,
+    seconds: float,
+    *,
+    late: bool,
 ) -> NoReturn:
     """Raise what a failed attempt to connect means."""
     if isinstance(error, paramiko.BadHostKeyException):
-        raise _wrong_host_key(where, node, _fingerprint(error.key.asbytes())) from error
+        raise _wrong_host_key(
+            where, node, inventory, _fingerprint(error.key.asbytes())
+        ) from error
     if isinstance(error, paramiko.AuthenticationException):
         raise LoginError(
             f"Authentication refused for {where}.",
@@ -71,25 +83,47 @@ def explain(
             whom=where,
             seconds=seconds,
             last_state="no answer",
-            next_step="check that the machine runs and that its port is open to this one",
+            next_step=next_step(inventory, datetime.datetime.now(datetime.UTC)),
         ) from error
     if isinstance(error, paramiko.SSHException) and "known_hosts" in words:
-        raise _wrong_host_key(where, node, "a key of another type") from error
+        raise _wrong_host_key(where, node, inventory, "a key of another type") from error
     raise UnreachableError(
         f"{where} cannot be reached over SSH.",
         cause=words,
-        next_step="check that the machine runs; fab local.up repairs local machines",
+        next_step=next_step(inventory, datetime.datetime.now(datetime.UTC)),
     ) from error
 
 
-def _wrong_host_key(where: str, node: Node, shown: str) -> RefusedError:
+def next_step(inventory: Inventory, now: datetime.datetime) -> str:
+    """Return what to do about a machine that does not answer, where its provider keeps it."""
+    again = _AGAIN.get(inventory.provider)
+    if again is None:
+        return "check that the machine runs, and that its SSH port is open to this computer"
+    if inventory.provider != "aws":
+        return f"{again} makes what is missing of the local machines"
+    end = inventory.expires_at
+    if end is not None and datetime.datetime.fromisoformat(end) <= now:
+        return f"its time was over at {end}, and it ended itself; {again} makes another"
+    ends = [f"at {end}"] if end else []
+    if inventory.idle_minutes:
+        ends.append(f"after {inventory.idle_minutes:g} minutes without work")
+    limits = f", for it ends itself {' or '.join(ends)}" if ends else ""
+    return (
+        "fab cluster.allow, if this computer's address changed; fab cost.show tells whether "
+        f"the machine still runs{limits}; {again} makes another where it does not"
+    )
+
+
+def _wrong_host_key(where: str, node: Node, inventory: Inventory, shown: str) -> RefusedError:
+    again = _AGAIN.get(inventory.provider)
     pinned = _fingerprint(base64.b64decode(node.host_key.split(" ")[1]))
     return RefusedError(
         f"The host key of {where} is not the one in the inventory; nothing was sent there.",
         cause=f"The inventory pins {pinned}; the machine showed {shown}. Either the machine "
         "was made anew, or another machine answers in its place.",
-        next_step="if it was made anew, let infra write the inventory again: fab local.up, "
-        "or pulumi up",
+        next_step=f"if it was made anew, {again} writes the inventory again"
+        if again
+        else "if it was made anew, write its new key into the inventory, and raise generation",
     )
 
 
