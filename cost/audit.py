@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from contracts.errors import TandemError
 from contracts.progress import Event, Tell, tell_nobody
 from cost import found as finders
 from cost.account import PRICE_REGION, Account, NoCredentials, in_our_words
 from cost.found import GLOBAL, REGIONAL, Found
+from cost.images import Kept, kept
 
 AT_ONCE = 24
 DEADLINE_SECONDS = 120.0
@@ -22,13 +25,14 @@ class Audit:
     """What an audit found, in the order in which it would be removed.
 
     `unseen` says what could not be looked at, and why: where it is not empty, nobody knows
-    whether the account is clean.
+    whether the account is clean. `kept` are images, which belong to no cluster.
     """
 
     regions: tuple[str, ...]
     found: tuple[Found, ...]
     unseen: dict[str, str]
     seconds: float
+    kept: tuple[Kept, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -64,14 +68,16 @@ def audit(
     where = tuple(regions) if regions else enabled_regions(account)
     work = _work(account, where, cluster)
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="audit")
-    futures: dict[Future[list[Found]], str] = {}
+    futures: dict[Future[list[Any]], str] = {}
     try:
         for name, look in work:
             futures[pool.submit(_listed, look, name)] = name
         _await(futures, begin + seconds, tell)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    found, unseen = [], {}
+    found: list[Found] = []
+    images: list[Kept] = []
+    unseen: dict[str, str] = {}
     for future, name in futures.items():
         if not future.done() or future.cancelled():
             unseen[name] = f"no answer within {seconds:.0f} s"
@@ -80,17 +86,20 @@ def audit(
                 raise error
             unseen[name] = _reason(error)
         else:
-            found += future.result()
+            for one in future.result():
+                images.append(one) if isinstance(one, Kept) else found.append(one)
     found.sort(key=lambda one: (_ORDER[one.kind], one.region, one.id))
-    return Audit(where, tuple(found), unseen, time.monotonic() - begin)
+    images.sort(key=lambda one: (one.region, one.created))
+    seconds = time.monotonic() - begin
+    return Audit(where, tuple(found), unseen, seconds, tuple(images))
 
 
 def _work(
     account: Account, regions: Sequence[str], cluster: str | None
-) -> list[tuple[str, Callable[[], Iterable[Found]]]]:
+) -> list[tuple[str, Callable[[], Iterable[Any]]]]:
     """Return what is to be looked at; the longest first."""
     iam, s3 = account.client("iam", PRICE_REGION), account.client("s3", _home(account))
-    work: list[tuple[str, Callable[[], Iterable[Found]]]] = [
+    work: list[tuple[str, Callable[[], Iterable[Any]]]] = [
         ("bucket", lambda: finders.buckets(s3, cluster)),
         ("role", lambda: finders.roles(iam, cluster)),
         ("instance profile", lambda: finders.instance_profiles(iam, cluster)),
@@ -99,6 +108,7 @@ def _work(
         client = account.client("ec2", region)
         for kind in REGIONAL:
             work.append((f"{kind} in {region}", _regional(client, kind, region, cluster)))
+        work.append((f"image in {region}", partial(kept, client, region)))
     return work
 
 
@@ -108,12 +118,12 @@ def _regional(
     return lambda: finders.regional(client, kind, region, cluster)
 
 
-def _listed(look: Callable[[], Iterable[Found]], name: str) -> list[Found]:
+def _listed(look: Callable[[], Iterable[Any]], name: str) -> list[Any]:
     with in_our_words(f"look for {name}"):
         return list(look())
 
 
-def _await(futures: dict[Future[list[Found]], str], give_up: float, tell: Tell) -> None:
+def _await(futures: dict[Future[list[Any]], str], give_up: float, tell: Tell) -> None:
     """Wait for all, telling how far it is; an account without credentials ends the wait."""
     pending, begin = set(futures), time.monotonic()
     tell(Event("account", "audit", "started"))

@@ -100,15 +100,12 @@ def take(ec2: Any, builder: str, name: str, tags: Mapping[str, str], tell: Tell)
             InstanceId=builder,
             Name=name,
             Description="Ubuntu with the environment of Tandem's nodes",
-            TagSpecifications=[{"ResourceType": "image", "Tags": labels}],
+            # With the image itself: a call that is cut off leaves nothing without a tag.
+            TagSpecifications=[
+                {"ResourceType": kind, "Tags": labels} for kind in ("image", "snapshot")
+            ],
         )["ImageId"]
-        done = _await(
-            lambda: _available(ec2, image), IMAGE_SECONDS, f"image {image}", "it to be done"
-        )
-        disks = [one.get("Ebs", {}) for one in done.get("BlockDeviceMappings", ())]
-        snapshots = [disk["SnapshotId"] for disk in disks if disk.get("SnapshotId")]
-        if snapshots:
-            ec2.create_tags(Resources=snapshots, Tags=labels)
+        _await(lambda: _available(ec2, image), IMAGE_SECONDS, f"image {image}", "it to be done")
     return image
 
 

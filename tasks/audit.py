@@ -46,7 +46,9 @@ def audit(
 
     Looked for by tag: spot requests, instances, addresses, volumes, network interfaces,
     security groups, internet gateways, subnets, route tables, networks, key pairs, instance
-    profiles, roles and buckets. What could not be looked at is told, and is not called clean.
+    profiles, roles and buckets. Images of fab image.bake are named, too, and are not called
+    left: they are kept on purpose. What could not be looked at is told, and is not called
+    clean.
     """
     if delete and not cluster:
         raise UsageError(
@@ -97,6 +99,7 @@ def _audited(
         "refused": refused,
         "in_use": {name: use.words() for name, use in used.items()},
         "unseen": found.unseen,
+        "kept": [{**vars(one), "kind": one.kind} for one in found.kept],
         "seconds": round(found.seconds, 3),
     }
     lines = [f"removed {one.kind} {one.id} ({one.region})" for one in removed]
@@ -109,6 +112,11 @@ def _audited(
         f"IN USE {sum(one.cluster == name for one in found.found)} things of cluster {name}: "
         f"{used[name].words()}"
         for name in elsewhere
+    ]
+    lines += [
+        f"KEPT {one.kind:<18} {one.id:<26} {one.region:<14} environment {one.environment}: it "
+        "costs what its snapshots take, until fab image.remove"
+        for one in found.kept
     ]
     lines += [f"NOT SEEN {what}: {why}" for what, why in found.unseen.items()]
     lines += refused

@@ -14,13 +14,15 @@ from contracts.errors import UsageError
 from contracts.files import single_writer, state_folder
 from contracts.inventory import Inventory, Node
 from contracts.progress import Tell
-from cost.account import in_our_words
-from infra import aws_image, node_image
+from cost import images
+from cost.account import Account, in_our_words
+from infra import aws_image, node_image, stack_file
 from provision import bake as baking
 from provision import first_contact
 from tasks.account import account_of
+from tasks.audit import WHOSE, named
 from tasks.progress import Progress
-from tasks.verb import Answer, verb
+from tasks.verb import Answer, listed, verb
 
 LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
 
@@ -35,7 +37,7 @@ def bake(context: Context, inventory: str = "", again: bool = False) -> Answer:
     """Make an image with the locked environment, from a builder like the cluster's head.
 
     The builder is made, brought to the environment, freed of every key and trace, imaged and
-    ended. The image stays, and costs what its snapshot takes, until it is deregistered.
+    ended. The image stays, and costs what its snapshot takes, until fab image.remove.
     """
     state, tell = state_folder(), Progress()
     machines = inventories.load(Path(inventory) if inventory else state / "inventory.json")
@@ -106,4 +108,78 @@ def _answer(image: str, fingerprint: str, *, made: bool) -> Answer:
     return Answer(document, f"{words}\nNext: {following}")
 
 
-collection = Collection("image", bake)
+@verb(
+    help={
+        "regions": "where to look; by default where the inventory or the stack says",
+        "stack": WHOSE,
+    }
+)
+def list_(context: Context, regions: str = "", stack: str = "") -> Answer:
+    """Show the images that were made, and snapshots that lost theirs: each costs storage."""
+    account, where = _account(regions, stack)
+    found: list[images.Kept] = []
+    for region in where:
+        with in_our_words(f"look for images in {region}"):
+            found += images.kept(account.client("ec2", region), region)
+    number = account.number()
+    lines = [
+        f"{one.kind:<9} {one.id:<24} {one.region:<14} {one.gib:g} GiB  {one.created[:10]}  "
+        f"environment {one.environment}"
+        for one in found
+    ]
+    total = f"{len(found)} in {', '.join(where)}, {named(number)}."
+    document = {
+        "account": number,
+        "regions": where,
+        "images": [{**vars(one), "kind": one.kind} for one in found],
+    }
+    return Answer(document, "\n".join([*lines, total]))
+
+
+@verb(
+    help={
+        "image": "what fab image.list shows: ami-..., or snap-... of one that lost its image",
+        "regions": "where it is; by default where the inventory or the stack says",
+        "stack": WHOSE,
+    }
+)
+def remove(context: Context, image: str, regions: str = "", stack: str = "") -> Answer:
+    """Remove an image that was made, and its snapshots; one that a stack names is refused."""
+    users = [
+        one
+        for one in stack_file.of_cluster(None)
+        if stack_file.read(one).get("tandem:image") == image
+    ]
+    if users:
+        raise UsageError(
+            f"Pulumi.{users[0]}.yaml names {image}, so that its next up would fail.",
+            next_step=f"pulumi config rm image --stack {users[0]}, then the same command again",
+        )
+    account, (region, *more) = _account(regions, stack)
+    if more:
+        raise UsageError(
+            f"In which region is {image}?", next_step=f"--regions {region}, or another"
+        )
+    ec2 = account.client("ec2", region)
+    with in_our_words(f"remove {image}"):
+        found = images.named(ec2, region, image)
+        images.remove(ec2, found)
+    gone = [found.id, *(one for one in found.snapshots if one != found.id)]
+    words = f"Removed {', '.join(gone)} ({region}, {named(account.number())})."
+    return Answer({"removed": gone, "region": region}, words)
+
+
+def _account(regions: str, stack: str) -> tuple[Account, list[str]]:
+    """Return whose images are meant, and in which regions."""
+    path = state_folder() / "inventory.json"
+    machines = inventories.load(path) if path.exists() and not stack else None
+    on_aws = machines if machines and machines.provider == "aws" else None
+    cluster = on_aws.cluster_id if on_aws else None
+    where = listed(regions) or ([on_aws.region] if on_aws else [])
+    where = where or stack_file.regions(cluster, stack)
+    account = Account(where[0] if where else None, profile=stack_file.profile(cluster, stack))
+    return account, where or [account.region]
+
+
+collection = Collection("image", bake, remove)
+collection.add_task(list_, name="list")

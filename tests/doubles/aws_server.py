@@ -10,8 +10,10 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
+ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
 VARIABLES = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -26,9 +28,13 @@ VARIABLES = {
 def moto_server() -> Iterator[str]:
     """Run the server for the block; gives its address."""
     port = _free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = "tests.doubles.aws.snapshot_tags"
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ}
+        [sys.executable, "-m", server, "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ},
+        cwd=ROOT,
     )
     try:
         _await_port(port, process)
