@@ -8,7 +8,7 @@ from typing import Any
 from botocore import exceptions
 from botocore.config import Config
 
-from contracts.errors import RefusedError, TandemError, UsageError
+from contracts.errors import TandemError, UsageError
 
 ATTEMPTS = 6
 CONNECT_SECONDS = 5.0
@@ -42,7 +42,7 @@ class NoAnswer(TandemError):
     """AWS cannot be reached from here."""
 
 
-class Denied(RefusedError):
+class Denied(TandemError):
     """The account's policies do not let these credentials do what was asked."""
 
 

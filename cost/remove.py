@@ -14,7 +14,8 @@ from cost.account import PRICE_REGION, Account, code_of, in_our_words
 from cost.found import EVERYWHERE, GLOBAL, REGIONAL, Found
 
 AT_ONCE = 16
-TERMINATE_SECONDS = 300.0
+# Machines without a hypervisor, and large ones with graphics cards, take many minutes.
+TERMINATE_SECONDS = 1200.0
 # An interface or a rule goes a while after the machine that held it.
 RELEASE_SECONDS = 180.0
 _AGAIN_SECONDS = 2.0
@@ -155,7 +156,13 @@ def _bucket(client: Any, one: Found) -> None:
         keys = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in versions]
         for first in range(0, len(keys), _MOST_KEYS):
             part = {"Objects": keys[first : first + _MOST_KEYS], "Quiet": True}
-            client.delete_objects(Bucket=one.id, Delete=part)
+            errors = client.delete_objects(Bucket=one.id, Delete=part).get("Errors") or ()
+            for error in errors:
+                # This call succeeds although S3 kept something; trying again would, too.
+                raise TandemError(
+                    f"{len(errors)} objects of bucket {one.id} cannot be removed.",
+                    cause=f"{error['Key']}: {error.get('Code')}: {error.get('Message')}",
+                )
     client.delete_bucket(Bucket=one.id)
 
 

@@ -1,16 +1,26 @@
 """What an audit finds in an account, what it says of gaps, and how it removes things."""
 
+import datetime
+import time
 from collections import Counter
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
-from cost.account import Account, NoCredentials
+from contracts.errors import FAILED
+from cost.account import Account, Denied, NoCredentials, in_our_words
 from cost.audit import audit, enabled_regions
 from cost.found import GLOBAL, REGIONAL
 from cost.remove import remove
 from tests.doubles import aws_server
-from tests.doubles.aws_cluster import make_bucket, make_cluster, make_machines, make_network
+from tests.doubles.aws_cluster import (
+    make_bucket,
+    make_cluster,
+    make_machines,
+    make_network,
+    plain_tags,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -111,3 +121,31 @@ def test_no_credentials_are_one_error_that_says_what_to_do(aws, monkeypatch):
         audit(Account(), [REGION])
     with pytest.raises(NoCredentials):
         enabled_regions(Account())
+
+
+def test_a_bucket_that_keeps_an_object_says_which_and_why_at_once(aws):
+    s3, name = boto3.client("s3"), "tandem-locked"
+    where = {"LocationConstraint": REGION}
+    s3.create_bucket(
+        Bucket=name, CreateBucketConfiguration=where, ObjectLockEnabledForBucket=True
+    )
+    s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": plain_tags("lab")})
+    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+    s3.put_object(
+        Bucket=name,
+        Key="kept",
+        Body=b"x",
+        ObjectLockMode="COMPLIANCE",
+        ObjectLockRetainUntilDate=until,
+    )
+    begin = time.monotonic()
+    (reason,) = remove(Account(), audit(Account(), [REGION], "lab").found).values()
+    assert "kept: AccessDenied" in reason
+    assert time.monotonic() - begin < 60, "it is not tried again and again"
+
+
+def test_what_a_policy_denies_is_a_failure_and_no_refusal_of_ours():
+    answer = {"Error": {"Code": "UnauthorizedOperation", "Message": "ec2:DescribeVpcs"}}
+    with pytest.raises(Denied, match="ec2:DescribeVpcs") as caught, in_our_words("look"):
+        raise ClientError(answer, "DescribeVpcs")
+    assert caught.value.exit_code == FAILED
