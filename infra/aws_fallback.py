@@ -39,7 +39,10 @@ _REPLACING = (
     "vpc_security_group_ids",
     "key_name",
     "iam_instance_profile",
-    "disk_gib",
+    "root_block_device",
+    "metadata_options",
+    "instance_initiated_shutdown_behavior",
+    "associate_public_ip_address",
 )
 _PROFILE_SECONDS = 60.0
 
@@ -106,7 +109,6 @@ class SpotOrOnDemand(Resource, name="SpotOrOnDemand"):
             "region": settings.region,
             "profile": settings.profile,
             "named_image": settings.image is not None,
-            "disk_gib": settings.disk_gib,
             "max_price": None if price is None else f"{price:.4f}",
             "private_ip": None,
             "public_ip": None,

@@ -5,7 +5,11 @@ from typing import Any
 
 
 def launch_request(props: dict[str, Any], market: str) -> dict[str, Any]:
-    """Return what RunInstances is asked for; the same as Pulumi's own resource would ask."""
+    """Return what RunInstances is asked for; the same as Pulumi's own resource would ask.
+
+    Metadata service, disk and shutdown are inputs, so that a policy sees what is asked for.
+    """
+    options, disk = props["metadata_options"], props["root_block_device"]
     request: dict[str, Any] = {
         "MinCount": 1,
         "MaxCount": 1,
@@ -15,18 +19,18 @@ def launch_request(props: dict[str, Any], market: str) -> dict[str, Any]:
         "IamInstanceProfile": {"Name": props["iam_instance_profile"]},
         # The SDK encodes it itself.
         "UserData": base64.b64decode(props["user_data_base64"]),
-        "InstanceInitiatedShutdownBehavior": "terminate",
+        "InstanceInitiatedShutdownBehavior": props["instance_initiated_shutdown_behavior"],
         "MetadataOptions": {
-            "HttpEndpoint": "enabled",
-            "HttpTokens": "required",
-            "HttpPutResponseHopLimit": 1,
+            "HttpEndpoint": options["http_endpoint"],
+            "HttpTokens": options["http_tokens"],
+            "HttpPutResponseHopLimit": int(options["http_put_response_hop_limit"]),
         },
         "NetworkInterfaces": [
             {
                 "DeviceIndex": 0,
                 "SubnetId": props["subnet_id"],
                 "Groups": list(props["vpc_security_group_ids"]),
-                "AssociatePublicIpAddress": True,
+                "AssociatePublicIpAddress": props["associate_public_ip_address"],
                 "DeleteOnTermination": True,
             }
         ],
@@ -34,10 +38,10 @@ def launch_request(props: dict[str, Any], market: str) -> dict[str, Any]:
             {
                 "DeviceName": props["root_device"],
                 "Ebs": {
-                    "VolumeType": "gp3",
-                    "VolumeSize": int(props["disk_gib"]),
-                    "Encrypted": True,
-                    "DeleteOnTermination": True,
+                    "VolumeType": disk["volume_type"],
+                    "VolumeSize": int(disk["volume_size"]),
+                    "Encrypted": disk["encrypted"],
+                    "DeleteOnTermination": disk["delete_on_termination"],
                 },
             }
         ],
@@ -46,10 +50,10 @@ def launch_request(props: dict[str, Any], market: str) -> dict[str, Any]:
         ],
     }
     if market == "spot":
-        options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
+        spot = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
         if props.get("max_price"):
-            options["MaxPrice"] = props["max_price"]
-        request["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
+            spot["MaxPrice"] = props["max_price"]
+        request["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": spot}
     return request
 
 

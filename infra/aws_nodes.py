@@ -106,6 +106,20 @@ def _declare_node(
         "iam_instance_profile": ground.identity.profile_name,
         "user_data_base64": pulumi.Output.secret(text),
         "tags": frame.tags(machine.name, node=machine.name),
+        "associate_public_ip_address": True,
+        "instance_initiated_shutdown_behavior": "terminate",
+        # Version 2 alone, and not from containers: a request that is passed on finds no role.
+        "metadata_options": {
+            "http_endpoint": "enabled",
+            "http_tokens": "required",
+            "http_put_response_hop_limit": 1,
+        },
+        "root_block_device": {
+            "volume_type": "gp3",
+            "volume_size": settings.disk_gib,
+            "encrypted": True,
+            "delete_on_termination": True,
+        },
     }
     market: pulumi.Input[str] = machine.market
     made: Any
@@ -137,25 +151,12 @@ def _instance(
         if settings.spot_max_price is not None:
             spot["max_price"] = f"{settings.spot_max_price:.4f}"
         market = {"market_type": "spot", "spot_options": spot}
+    # Our own resource gives the disk the tags of the machine when it buys it.
+    disk = {**wanted["root_block_device"], "tags": wanted["tags"]}
     return aws.ec2.Instance(
         machine.name,
-        **wanted,
-        associate_public_ip_address=True,
-        instance_initiated_shutdown_behavior="terminate",
+        **{**wanted, "root_block_device": disk},
         instance_market_options=market,
-        # Version 2 alone, and not from containers: a request that is passed on finds no role.
-        metadata_options={
-            "http_endpoint": "enabled",
-            "http_tokens": "required",
-            "http_put_response_hop_limit": 1,
-        },
-        root_block_device={
-            "volume_type": "gp3",
-            "volume_size": settings.disk_gib,
-            "encrypted": True,
-            "delete_on_termination": True,
-            "tags": wanted["tags"],
-        },
         opts=options,
     )
 

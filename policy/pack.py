@@ -15,6 +15,7 @@ from pulumi_policy import (
 )
 
 from policy import rules
+from policy.known import plain
 from policy.rules import Caps
 
 NAME = "tandem"
@@ -39,6 +40,16 @@ _CAPS = PolicyConfigSchema(
         },
     }
 )
+_TYPES = PolicyConfigSchema(
+    properties={
+        "allow_types": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": [],
+            "description": "Types of resources that no rule judges and that are wanted",
+        }
+    }
+)
 
 
 def make_pack() -> PolicyPack:
@@ -53,6 +64,7 @@ def policies() -> list[Policy]:
             name=rule.__name__.replace("_", "-"),
             description=str(rule.__doc__).splitlines()[0],
             enforcement_level=EnforcementLevel.MANDATORY,
+            config_schema=_TYPES if rule is rules.judged else None,
             validate=_of_resource(rule),
         )
         for rule in rules.OF_RESOURCES
@@ -77,7 +89,9 @@ def policies() -> list[Policy]:
 
 def _of_resource(rule: rules.Rule) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        for words in rule(args.resource_type, args.props):
+        if args.resource_type in (args.get_config() or {}).get("allow_types", ()):
+            return
+        for words in rule(args.resource_type, plain(args.props)):
             report(f"{args.name}: {words}", None)
 
     return validate
@@ -100,4 +114,4 @@ def _private_buckets(args: StackValidationArgs, report: ReportViolation) -> None
 
 
 def _resources(args: StackValidationArgs) -> list[tuple[str, rules.Props]]:
-    return [(one.resource_type, one.props) for one in args.resources]
+    return [(one.resource_type, plain(one.props)) for one in args.resources]

@@ -1,7 +1,9 @@
 """What no cluster may be; each rule takes a resource's type and inputs, and returns complaints.
 
-Inputs have Pulumi's names. What is not known before the machines are made is left out by the
-engine or stands there as None, and is then judged by what makes it known.
+Inputs are plain data with Pulumi's names. What is not known before the update is `UNKNOWN`. A
+tag that is not known yet is there, and an address that is not known yet is judged by the
+update. What makes a machine safe has to be known before: nothing may stop an update half way
+that a preview could have refused.
 """
 
 import ipaddress
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts import aws_prices
+from policy.known import UNKNOWN, with_pulumis_names
 
 Props = Mapping[str, Any]
 Rule = Callable[[str, Props], list[str]]
@@ -20,6 +23,9 @@ TAGS = ("tandem:cluster", "tandem:owner", "tandem:expires-at")
 INSTANCE = "aws:ec2/instance:Instance"
 # A machine whose market is decided when it is bought; its inputs have Python's names.
 FALLBACK = "pulumi-python:dynamic:SpotOrOnDemand"
+_MACHINES = (INSTANCE, FALLBACK)
+# Packages whose resources cost money on AWS or open it.
+_PACKAGES = ("aws", "awsx", "aws-native", "eks")
 _BUCKET = "aws:s3/bucket:Bucket"
 _GROUP = "aws:ec2/securityGroup:SecurityGroup"
 _RULES = (
@@ -48,6 +54,19 @@ _TAGGED = (
     "aws:iam/role:Role",
     "aws:iam/instanceProfile:InstanceProfile",
 )
+# All that these rules can judge, or that has nothing to be judged.
+_JUDGED = {
+    *_TAGGED,
+    *_RULES,
+    "aws:ebs/volume:Volume",
+    "aws:ec2/routeTableAssociation:RouteTableAssociation",
+    "aws:iam/rolePolicy:RolePolicy",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "aws:s3/bucketVersioning:BucketVersioning",
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+}
 
 
 @dataclass(frozen=True)
@@ -70,16 +89,16 @@ def closed_to_the_world(kind: str, props: Props) -> list[str]:
 
 def metadata_version_2(kind: str, props: Props) -> list[str]:
     """Machines must give credentials by version 2 of the metadata service, one hop far."""
-    if kind != INSTANCE:
+    if kind not in _MACHINES:
         return []
-    options = props.get("metadataOptions") or {}
+    options = _machine(kind, props).get("metadataOptions") or {}
     found = []
     if options.get("httpTokens") != "required":
         found.append(
             f"metadataOptions.httpTokens must be required, is {options.get('httpTokens')}"
         )
     hops = options.get("httpPutResponseHopLimit")
-    if hops is None or int(hops) != 1:
+    if hops != 1:
         found.append(f"metadataOptions.httpPutResponseHopLimit must be 1, is {hops}")
     return found
 
@@ -88,10 +107,14 @@ def encrypted_disks(kind: str, props: Props) -> list[str]:
     """Every disk of a machine must be encrypted."""
     if kind == "aws:ebs/volume:Volume":
         return [] if props.get("encrypted") is True else ["encrypted must be true"]
-    if kind != INSTANCE:
+    if kind not in _MACHINES:
         return []
-    disks = [("rootBlockDevice", props.get("rootBlockDevice") or {})]
-    disks += [("ebsBlockDevices", disk) for disk in props.get("ebsBlockDevices") or []]
+    machine = _machine(kind, props)
+    more = machine.get("ebsBlockDevices") or []
+    disks = [("rootBlockDevice", machine.get("rootBlockDevice") or {})]
+    disks += [("ebsBlockDevices", disk or {}) for disk in more]
+    if machine.get("ebsBlockDevices") is UNKNOWN:
+        return ["ebsBlockDevices must be known before the update"]
     return [
         f"{name}.encrypted must be true"
         for name, disk in disks
@@ -101,7 +124,9 @@ def encrypted_disks(kind: str, props: Props) -> list[str]:
 
 def ends_for_good(kind: str, props: Props) -> list[str]:
     """A machine that shuts itself down must be gone, or it goes on costing money."""
-    if kind != INSTANCE or props.get("instanceInitiatedShutdownBehavior") == "terminate":
+    if kind not in _MACHINES:
+        return []
+    if _machine(kind, props).get("instanceInitiatedShutdownBehavior") == "terminate":
         return []
     return ["instanceInitiatedShutdownBehavior must be terminate"]
 
@@ -111,9 +136,15 @@ def tagged(kind: str, props: Props) -> list[str]:
     if kind not in _TAGGED:
         return []
     tags = props.get("tags") or {}
-    # A value that is not known yet is a value.
-    missing = [name for name in TAGS if name not in tags or tags[name] == ""]
+    missing = [name for name in TAGS if tags.get(name) in (None, "")]
     return [f"tag {name} is missing" for name in missing]
+
+
+def judged(kind: str, props: Props) -> list[str]:
+    """Nothing may be made on AWS that these rules cannot judge, such as fleets of machines."""
+    if kind.partition(":")[0] not in _PACKAGES or kind in _JUDGED:
+        return []
+    return [f"no rule can judge a {kind}; the pack's allow_types may name it"]
 
 
 def caps(resources: Iterable[tuple[str, Props]], limits: Caps) -> list[str]:
@@ -121,9 +152,7 @@ def caps(resources: Iterable[tuple[str, Props]], limits: Caps) -> list[str]:
 
     Machines count at their price on demand in the dearest region.
     """
-    machines = [
-        _machine(kind, props) for kind, props in resources if kind in (INSTANCE, FALLBACK)
-    ]
+    machines = [_type(kind, props) for kind, props in resources if kind in _MACHINES]
     found = []
     if len(machines) > limits.most_nodes:
         found.append(f"{len(machines)} machines are more than {limits.most_nodes}")
@@ -168,11 +197,18 @@ OF_RESOURCES: Sequence[Rule] = (
     encrypted_disks,
     ends_for_good,
     tagged,
+    judged,
 )
 
 
-def _machine(kind: str, props: Props) -> str:
-    return str(props.get("instance_type" if kind == FALLBACK else "instanceType") or "")
+def _machine(kind: str, props: Props) -> Props:
+    found: Props = with_pulumis_names(props) if kind == FALLBACK else props
+    return found
+
+
+def _type(kind: str, props: Props) -> str:
+    name = _machine(kind, props).get("instanceType")
+    return "a type not known yet" if name is UNKNOWN else str(name)
 
 
 def _dearest(name: str) -> float | None:
@@ -183,17 +219,22 @@ def _dearest(name: str) -> float | None:
 def _too_open(rule: Props) -> list[str]:
     given: list[Any] = [rule.get("cidrIpv4"), rule.get("cidrIpv6")]
     given += [*(rule.get("cidrBlocks") or []), *(rule.get("ipv6CidrBlocks") or [])]
-    found = []
+    ports = f"{_port(rule, 'fromPort')} to {_port(rule, 'toPort')}"
+    # A list of networks that is kept elsewhere may hold any network.
+    found = [
+        f"ports {ports} are open to {name} {rule[name]}"
+        for name in ("prefixListId", "prefixListIds")
+        if rule.get(name) or rule.get(name) is UNKNOWN
+    ]
     for text in given:
-        if text is None:
+        if text is None or text is UNKNOWN:
             continue
         network = ipaddress.ip_network(str(text), strict=False)
         if network.prefixlen < WIDEST[network.version]:
-            ports = f"{_port(rule, 'fromPort')} to {_port(rule, 'toPort')}"
             found.append(f"ports {ports} are open to {network}")
     return found
 
 
 def _port(rule: Props, name: str) -> str:
     value = rule.get(name)
-    return "any" if value is None else str(int(value))
+    return str(int(value)) if isinstance(value, (int, float)) else "any"

@@ -36,7 +36,20 @@ def props(mocked_aws):
         "key_name": "key-made",
         "iam_instance_profile": "profile-made",
         "user_data_base64": base64.b64encode(USER_DATA).decode(),
-        "disk_gib": 30.0,
+        "associate_public_ip_address": True,
+        "instance_initiated_shutdown_behavior": "terminate",
+        # The engine carries every number as a float.
+        "metadata_options": {
+            "http_endpoint": "enabled",
+            "http_tokens": "required",
+            "http_put_response_hop_limit": 1.0,
+        },
+        "root_block_device": {
+            "volume_type": "gp3",
+            "volume_size": 30.0,
+            "encrypted": True,
+            "delete_on_termination": True,
+        },
         "max_price": None,
         "tags": {
             "tandem:cluster": "demo",
@@ -213,6 +226,8 @@ def test_tags_change_in_place_and_what_it_was_started_with_replaces_it(props):
     newer = {**props, "ami": "ami-newer", "user_data_base64": "other"}
     assert provider.diff(made.id, made.outs, newer).changes is False
     assert provider.diff(made.id, made.outs, {**newer, "named_image": True}).replaces == ["ami"]
+    roomy = {**props, "root_block_device": {**props["root_block_device"], "volume_size": 50.0}}
+    assert provider.diff(made.id, made.outs, roomy).replaces == ["root_block_device"]
     bigger = {**props, "instance_type": "t3.xlarge"}
     assert provider.diff(made.id, made.outs, bigger).replaces == ["instance_type"]
     tagged = {**props, "tags": {**props["tags"], "tandem:expires-at": "later"}}
