@@ -103,7 +103,7 @@ def environment(context: Context) -> None:
         context.changed.append(f"{name}: environment {done} ({intended.reason})")
 
     context.each(
-        "bringing the environment", wrong, bring, python_env.SYNC_SECONDS + 2 * CHECK_SECONDS
+        "bringing the environment", wrong, bring, python_env.NODE_SECONDS + 2 * CHECK_SECONDS
     )
 
 

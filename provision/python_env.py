@@ -2,17 +2,14 @@
 
 import hashlib
 import os
-import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from uv import find_uv_bin
-
 from contracts.environment import INDEX_VARIABLES
-from contracts.errors import TandemError
 from contracts.progress import Event, Tell
+from provision import node_uv
 from provision.connection import Connection
 from provision.environment_plan import EnvironmentPlan, table
 from provision.facts import Facts
@@ -21,6 +18,8 @@ from provision.remote_program import NodeFailure, Program, call
 
 SYNC = Program("sync")
 SYNC_SECONDS = 1200.0
+# What one node may take: uv is fetched and sent, packages are installed.
+NODE_SECONDS = SYNC_SECONDS + node_uv.FETCH_SECONDS
 # What uv says at the end of each of its parts, and what we call the part.
 _PARTS = {"Prepared": "download", "Installed": "install", "Bytecode compiled": "compile"}
 _PART_DONE = re.compile(rf"({'|'.join(_PARTS)}) \d+ \w+ in (?:(\d+)m )?([\d.]+)(ms|s)")
@@ -64,7 +63,7 @@ def bring(
         another environment unnoticed.
     """
     name = connection.node_name
-    uv = facts.uv or _push_uv(connection, facts, tell)
+    uv = facts.uv or _push_uv(connection, facts, origin, tell)
     lock_path = f"{facts.home}/env/{lock.fingerprint}.lock"
     connection.put(lock.content, lock_path, 0o600)
     request = {
@@ -107,18 +106,12 @@ def part_done(line: str) -> tuple[str, float] | None:
     return _PARTS[word], 60 * int(minutes or 0) + float(number) / (1000 if unit == "ms" else 1)
 
 
-def _push_uv(connection: Connection, facts: Facts, tell: Tell) -> str:
-    """Give the node the operator's own uv, which runs there if the machine is of one kind."""
-    here = (platform.system(), platform.machine())
-    if here != (facts.system, facts.machine):
-        raise TandemError(
-            f"{connection.node_name} has no uv, and the operator's is for {' '.join(here)}.",
-            cause=f"The node is {facts.system} {facts.machine}.",
-            next_step="install uv on that node, then run the same command again",
-        )
+def _push_uv(connection: Connection, facts: Facts, origin: Source, tell: Tell) -> str:
+    """Give the node the operator's own uv, or one for its kind of machine."""
     tell(Event(connection.node_name, "environment", "running", detail="uv is sent"))
+    program = node_uv.binary(facts.system, facts.machine, origin.wheelhouse.parent)
     path = f"{facts.home}/tools/uv"
-    connection.put(Path(find_uv_bin()).read_bytes(), path, 0o755)
+    connection.put(program.read_bytes(), path, 0o755)
     return path
 
 
