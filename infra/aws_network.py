@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra import aws_zones
 from infra.aws_frame import Frame
 
 
@@ -21,6 +22,7 @@ class AwsNetwork:
 def declare_network(frame: Frame) -> AwsNetwork:
     """Declare the cluster's own network, or take the one that was given."""
     settings = frame.settings
+    zone = _zone(frame)
     if settings.vpc is not None and settings.subnet is not None:
         return AwsNetwork(settings.vpc, settings.subnet, ())
     vpc = aws.ec2.Vpc(
@@ -40,7 +42,7 @@ def declare_network(frame: Frame) -> AwsNetwork:
         "subnet",
         vpc_id=vpc.id,
         cidr_block=settings.network,
-        availability_zone=settings.zone or _first_zone(frame),
+        availability_zone=zone,
         tags=frame.tags("subnet"),
         opts=frame.options(ignore_changes=kept),
     )
@@ -57,11 +59,39 @@ def declare_network(frame: Frame) -> AwsNetwork:
     return AwsNetwork(vpc.id, subnet.id, (association,))
 
 
-def _first_zone(frame: Frame) -> str:
+def _zone(frame: Frame) -> str:
+    """Return the zone of the machines: the first that may be used and offers all types."""
+    types = sorted({one.type_name for one in frame.settings.machines})
+    offers = aws.ec2.get_instance_type_offerings(
+        location_type="availability-zone",
+        filters=[{"name": "instance-type", "values": types}],
+        opts=frame.invoke(),
+    )
+    pairs = zip(offers.instance_types, offers.locations, strict=True)
+    zones, allowed = aws_zones.offering_all(pairs, types), _allowed(frame)
+    found = aws_zones.choose(zones, allowed)
+    if found is None:
+        words = aws_zones.refusal(types, allowed, zones)
+        raise pulumi.RunError(f"{words}.\nNext: {aws_zones.FIX}")
+    return found
+
+
+def _allowed(frame: Frame) -> list[str]:
+    settings = frame.settings
+    if settings.subnet is not None:
+        subnet = aws.ec2.get_subnet(id=settings.subnet, opts=frame.invoke())
+        if subnet.vpc_id != settings.vpc:
+            raise pulumi.RunError(
+                f"{settings.subnet} is in {subnet.vpc_id}, and vpc is {settings.vpc}.\n"
+                f"Next: pulumi config set vpc {subnet.vpc_id}"
+            )
+        return [str(subnet.availability_zone)]
+    if settings.zone is not None:
+        return [settings.zone]
     found = aws.get_availability_zones(
         state="available",
         # Local and wavelength zones have few types and another price.
         filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
         opts=frame.invoke(),
     )
-    return str(sorted(found.names)[0])
+    return [str(name) for name in found.names]

@@ -18,6 +18,7 @@ TIMES = {
     "created_at": "2026-11-21T09:00:00+00:00",
     "expires_at": "2026-11-21T17:00:00+00:00",
 }
+OFFERINGS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Declared:
     needs: tuple[str, ...]
     secrets: tuple[str, ...]
     parent: str
+    anew: tuple[str, ...]
 
 
 @dataclass
@@ -84,6 +86,16 @@ def declare(
     return found
 
 
+def offered(*pairs: tuple[str, str]) -> dict[str, Any]:
+    """Return the answer that these types are offered in these zones."""
+    return {"instanceTypes": [one[0] for one in pairs], "locations": [one[1] for one in pairs]}
+
+
+def _asked_for(args: mocks.MockCallArgs) -> list[str]:
+    named = {one["name"]: one["values"] for one in args.args.get("filters") or ()}
+    return list(named.get("instance-type", ()))
+
+
 class _Cloud(mocks.Mocks):
     """Answers as AWS and the dynamic resources would."""
 
@@ -126,6 +138,14 @@ class _Cloud(mocks.Mocks):
             "aws:index/getAvailabilityZones:getAvailabilityZones": {
                 "names": ["eu-north-1b", "eu-north-1a"]
             },
+            "aws:ec2/getSubnet:getSubnet": {
+                "vpcId": "vpc-0123456789abcdef0",
+                "availabilityZone": "eu-north-1b",
+            },
+            # Every zone offers every type.
+            OFFERINGS: offered(
+                *((kind, f"eu-north-1{zone}") for kind in _asked_for(args) for zone in "abc")
+            ),
         }
         return {**usual, **self._answers}[args.token]
 
@@ -152,6 +172,7 @@ class _Monitor(mocks.MockMonitor):
                     *request.additionalSecretOutputs,
                 ),
                 parent=request.parent.rsplit("::", 1)[-1],
+                anew=tuple(request.replaceOnChanges),
             )
         )
         return super().RegisterResource(request)

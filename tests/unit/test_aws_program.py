@@ -9,7 +9,7 @@ from contracts import ports
 from contracts.ports import Audience
 from infra import operator_address
 from infra.aws_identity import OF_ITS_OBJECTS, OF_THE_BUCKET
-from tests.doubles.declared_program import TIMES, declare
+from tests.doubles.declared_program import OFFERINGS, TIMES, declare, offered
 from tests.unit.aws_examples import GIVEN, declared, document, usual
 
 TAGGED = (
@@ -93,6 +93,40 @@ def test_a_zone_of_ones_own_is_not_looked_up_and_is_followed():
     assert subnet.inputs["cidrBlock"] == "192.168.7.0/26"
     assert subnet.kept == ()
     assert not [token for token, _ in found.calls if "Zones" in token]
+
+
+def test_the_zone_is_the_first_that_offers_every_type():
+    types = ("t3.large", "c7i.large")
+    offers = offered(("t3.large", "eu-north-1a"), *((name, "eu-north-1b") for name in types))
+    found = declare({**GIVEN, "tandem:worker-types": "c7i.large"}, answers={OFFERINGS: offers})
+    assert found.one("ec2/subnet:Subnet").inputs["availabilityZone"] == "eu-north-1b"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "None of eu-north-1a, eu-north-1b offers all of t3.large"),
+        ({"tandem:zone": "eu-north-1a"}, "all are offered in eu-north-1c"),
+        (
+            {
+                "tandem:vpc": "vpc-0123456789abcdef0",
+                "tandem:subnet": "subnet-0123456789abcdef0",
+            },
+            "None of eu-north-1b offers",
+        ),
+        (
+            {
+                "tandem:vpc": "vpc-0123456789abcdef1",
+                "tandem:subnet": "subnet-0123456789abcdef0",
+            },
+            "is in vpc-0123456789abcdef0",
+        ),
+    ],
+)
+def test_a_zone_without_the_types_is_refused_before_any_machine(changes, words):
+    answers = {OFFERINGS: offered(("t3.large", "eu-north-1c"))}
+    with pytest.raises(pulumi.RunError, match=words):
+        declare({**GIVEN, **changes}, answers=answers)
 
 
 def test_a_given_network_is_used_and_nothing_is_made_in_it_but_the_group():
