@@ -35,11 +35,11 @@ RAY_RUNTIME_ENV = _port("ray-runtime-env", 6382, Audience.MEMBERS, "Ray: environ
 RAY_AGENT_GRPC = _port("ray-agent-grpc", 6383, Audience.MEMBERS, "Ray: dashboard agent")
 RAY_METRICS = _port("ray-metrics", 6384, Audience.MEMBERS, "Ray: metrics")
 RAY_AGENT_HTTP = _port("ray-agent-http", 52365, Audience.MEMBERS, "Ray: agent over HTTP")
-RAY_WORKERS = _port("ray-workers", 20000, Audience.MEMBERS, "Ray: task processes", 20099)
+RAY_WORKERS = _port("ray-workers", 20000, Audience.MEMBERS, "Ray: task processes", 20999)
 RAY_DASHBOARD = _port("ray-dashboard", 8265, Audience.LOOPBACK, "Ray head: dashboard")
 DASK_SCHEDULER = _port("dask-scheduler", 8786, Audience.MEMBERS, "Dask head: scheduler")
 DASK_DASHBOARD = _port("dask-dashboard", 8787, Audience.LOOPBACK, "Dask head: dashboard")
-DASK_WORKERS = _port("dask-workers", 40000, Audience.MEMBERS, "Dask: workers", 40099)
+DASK_WORKERS = _port("dask-workers", 21000, Audience.MEMBERS, "Dask: workers", 21999)
 
 PORTS: tuple[Port, ...] = (
     SSH,
@@ -56,6 +56,10 @@ PORTS: tuple[Port, ...] = (
     DASK_DASHBOARD,
     DASK_WORKERS,
 )
+
+# A slot takes a port, and Ray's drivers and helpers take some more. Both ranges lie below the
+# ports that Linux gives to whoever connects to something (32768 and more).
+MOST_SLOTS = 900
 
 
 def open_to(audience: Audience) -> tuple[Port, ...]:

@@ -7,10 +7,10 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from contracts import aws_prices
+from contracts import aws_prices, ports
 from contracts.aws_catalogue import InstanceType
 from contracts.limits import Limits
-from infra import cloud_init, ubuntu
+from infra import aws_rules, cloud_init, ubuntu
 from infra.aws_fallback import SpotOrOnDemand
 from infra.aws_frame import Frame
 from infra.aws_identity import AwsIdentity
@@ -63,6 +63,9 @@ class AwsNode:
 def declare_nodes(frame: Frame, ground: AwsGround) -> list[AwsNode]:
     """Declare every machine, the head first."""
     kinds = _kinds(frame)
+    for kind in kinds.values():
+        if kind.cpus > ports.MOST_SLOTS:
+            raise pulumi.RunError(aws_rules.too_many_cpus(kind))
     architectures = {kind.architecture for kind in kinds.values()}
     if len(architectures) > 1:
         raise pulumi.RunError(

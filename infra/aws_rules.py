@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts import aws_catalogue
+from contracts import aws_catalogue, ports
 from contracts.aws_catalogue import InstanceType
 from contracts.schema import Problems
 
@@ -16,6 +16,7 @@ RESERVED_ADDRESSES = 5
 WIDEST_OPERATOR = 16
 _PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}\Z")
+_BURSTABLE = re.compile(r"t[0-9][a-z]*\.")
 _TYPE = re.compile(r"[a-z0-9-]{2,24}\.[a-z0-9-]{2,16}\Z")
 
 
@@ -82,6 +83,19 @@ def instance_type(
         "(newer than that: unlisted-types true)",
     )
     return None
+
+
+def is_burstable(type_name: str) -> bool:
+    """Say whether machines of a type run at full speed for a while only, or for more money."""
+    return _BURSTABLE.match(type_name) is not None
+
+
+def too_many_cpus(kind: InstanceType) -> str:
+    """Return why a type is too large for the engines' ports."""
+    return (
+        f"{kind.name} has {kind.cpus} virtual CPUs, and the engines have ports for "
+        f"{ports.MOST_SLOTS} on a machine: take more machines of a smaller type"
+    )
 
 
 def one_architecture(kinds: Sequence[InstanceType | None], problems: Problems) -> None:

@@ -90,7 +90,7 @@ def check_rules(cluster, group):
         for one in rules(cluster, group)
         if "ReferencedGroupInfo" in one
     }
-    assert {6379, 8786, 20000, 40000} <= set(members)
+    assert {6379, 8786, 20000, 21000} <= set(members)
     assert set(members.values()) == {group}
 
 

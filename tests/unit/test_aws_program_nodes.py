@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 
+import pulumi
 import pytest
 
 from contracts import inventory as inventories
@@ -154,6 +155,15 @@ def test_a_type_that_the_table_lacks_is_asked_for():
     head = document(found)["nodes"][0]
     assert (head["cpus"], head["memory_bytes"], head["gpus"]) == (4, 8 * 1024**3, 1)
     assert "hourly_price" not in head
+
+
+def test_a_type_with_more_cpus_than_the_engines_have_ports_is_refused():
+    answer = {"defaultVcpus": 1920, "memorySize": 1, "supportedArchitectures": ["x86_64"]}
+    with pytest.raises(pulumi.RunError, match="has 1920 virtual CPUs"):
+        declare(
+            {**GIVEN, "tandem:head-type": "u9.large", "tandem:unlisted-types": "true"},
+            answers={"aws:ec2/getInstanceType:getInstanceType": {**answer, "gpuses": []}},
+        )
 
 
 def test_the_inventory_is_one_that_the_next_stage_reads(tmp_path):
