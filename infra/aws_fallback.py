@@ -43,6 +43,7 @@ _REPLACING = (
     "metadata_options",
     "instance_initiated_shutdown_behavior",
     "associate_public_ip_address",
+    "credit_specification",
 )
 _PROFILE_SECONDS = 60.0
 

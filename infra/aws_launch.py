@@ -49,6 +49,9 @@ def launch_request(props: dict[str, Any], market: str) -> dict[str, Any]:
             {"ResourceType": kind, "Tags": tags(props)} for kind in ("instance", "volume")
         ],
     }
+    if props.get("credit_specification"):
+        credits = props["credit_specification"]["cpu_credits"]
+        request["CreditSpecification"] = {"CpuCredits": credits}
     if market == "spot":
         spot = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
         if props.get("max_price"):

@@ -124,6 +124,9 @@ def _declare_node(
             "delete_on_termination": True,
         },
     }
+    if aws_rules.is_burstable(machine.type_name):
+        # EC2's default is to sell more time at full speed than the price of the type says.
+        wanted["credit_specification"] = {"cpu_credits": "standard"}
     market: pulumi.Input[str] = machine.market
     made: Any
     if machine.market == "spot" and settings.spot_fallback:
@@ -134,7 +137,15 @@ def _declare_node(
         # What is true of the first boot only must not end a machine later. A newer Ubuntu is
         # no reason either, unless the configuration names an image.
         kept = ["userDataBase64"] if settings.image else ["userDataBase64", "ami"]
-        options = frame.options(depends_on=needs, custom_timeouts=_MINUTES, ignore_changes=kept)
+        # EC2 stops no spot machine that was asked for once, and only what is stopped can
+        # become another type.
+        anew = ["instanceType"] if machine.market == "spot" else []
+        options = frame.options(
+            depends_on=needs,
+            custom_timeouts=_MINUTES,
+            ignore_changes=kept,
+            replace_on_changes=anew,
+        )
         made = _instance(frame, machine, wanted, options)
     return AwsNode(
         machine, kind, host_key.public, made.id, made.private_ip, made.public_ip, market

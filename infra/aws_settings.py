@@ -15,8 +15,8 @@ Market = Literal["on-demand", "spot"]
 DEFAULTS: Mapping[str, Any] = {
     "name": "",
     "nodes": 3,
-    "head-type": "t3.large",
-    "worker-types": "t3.large",
+    "head-type": "m7i.large",
+    "worker-types": "m7i.large",
     "workers": "on-demand",
     "spot-fallback": False,
     "spot-max-price": "",

@@ -121,7 +121,10 @@ class ResourceMonitor(
         if diff.changes != provider_pb2.DiffResponse.DIFF_SOME:
             steps.say("same", urn)
             return old
-        if not diff.replaces:
+        anew = any(
+            old["inputs"].get(name) != inputs.get(name) for name in request.replaceOnChanges
+        )
+        if not diff.replaces and not anew:
             steps.update(record, old)
             if steps.dry_run:
                 record["id"], record["outputs"] = old["id"], {**old["outputs"], **inputs}

@@ -97,6 +97,22 @@ def test_fallback_can_be_allowed_for_machines_that_are_there(aws_stack, aws_clus
     check_markets(aws_cluster)
 
 
+def test_a_spot_worker_of_another_type_is_another_machine(aws_stack, aws_cluster):
+    """EC2 does not stop a spot machine, and only a stopped one could change its type."""
+    aws_stack.settings.update({"nodes": 2, "workers": "spot"})
+    bought = aws_stack.up()
+    assert bought.succeeded, bought.told()
+    head, worker = aws_cluster.inventory().nodes
+    aws_stack.settings["worker-types"] = "t3.large"
+    done = aws_stack.up()
+    assert done.succeeded, done.told()
+    nodes = aws_cluster.inventory().nodes
+    assert nodes[0].instance_id == head.instance_id
+    assert nodes[1].instance_id != worker.instance_id
+    types = {one["InstanceId"]: one["InstanceType"] for one in aws_cluster.instances()}
+    assert types == {nodes[0].instance_id: "t3.medium", nodes[1].instance_id: "t3.large"}
+
+
 def check_markets(cluster):
     nodes = {node.instance_id: node.market for node in cluster.inventory().nodes}
     found = {

@@ -122,6 +122,10 @@ def test_what_is_asked_for_is_what_pulumis_own_resource_asks_for(props):
     }
     dear = launch_request({**props, "root_device": "/dev/sda1", "max_price": "0.0500"}, "spot")
     assert dear["InstanceMarketOptions"]["SpotOptions"]["MaxPrice"] == "0.0500"
+    given = {**props, "root_device": "/dev/sda1"}
+    assert "CreditSpecification" not in launch_request(given, "spot")
+    given["credit_specification"] = {"cpu_credits": "standard"}
+    assert launch_request(given, "spot")["CreditSpecification"] == {"CpuCredits": "standard"}
     plain = launch_request({**props, "root_device": "/dev/sda1"}, "on-demand")
     assert "InstanceMarketOptions" not in plain
 

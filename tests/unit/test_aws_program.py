@@ -96,8 +96,8 @@ def test_a_zone_of_ones_own_is_not_looked_up_and_is_followed():
 
 
 def test_the_zone_is_the_first_that_offers_every_type():
-    types = ("t3.large", "c7i.large")
-    offers = offered(("t3.large", "eu-north-1a"), *((name, "eu-north-1b") for name in types))
+    types = ("m7i.large", "c7i.large")
+    offers = offered(("m7i.large", "eu-north-1a"), *((name, "eu-north-1b") for name in types))
     found = declare({**GIVEN, "tandem:worker-types": "c7i.large"}, answers={OFFERINGS: offers})
     assert found.one("ec2/subnet:Subnet").inputs["availabilityZone"] == "eu-north-1b"
 
@@ -105,7 +105,7 @@ def test_the_zone_is_the_first_that_offers_every_type():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "None of eu-north-1a, eu-north-1b offers all of t3.large"),
+        ({}, "None of eu-north-1a, eu-north-1b offers all of m7i.large"),
         ({"tandem:zone": "eu-north-1a"}, "all are offered in eu-north-1c"),
         (
             {
@@ -124,7 +124,7 @@ def test_the_zone_is_the_first_that_offers_every_type():
     ],
 )
 def test_a_zone_without_the_types_is_refused_before_any_machine(changes, words):
-    answers = {OFFERINGS: offered(("t3.large", "eu-north-1c"))}
+    answers = {OFFERINGS: offered(("m7i.large", "eu-north-1c"))}
     with pytest.raises(pulumi.RunError, match=words):
         declare({**GIVEN, **changes}, answers=answers)
 

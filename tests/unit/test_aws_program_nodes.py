@@ -22,7 +22,7 @@ def test_a_machine_is_what_the_design_says():
     node = usual().one("ec2/instance:Instance", "node-2")
     inputs = node.inputs
     assert inputs["ami"] == IMAGE
-    assert inputs["instanceType"] == "t3.large"
+    assert inputs["instanceType"] == "m7i.large"
     assert inputs["metadataOptions"] == {
         "httpEndpoint": "enabled",
         "httpTokens": "required",
@@ -105,6 +105,24 @@ def test_spot_workers_end_when_taken_back_and_the_head_stays_on_demand():
         },
     }
     assert [one["market"] for one in document(found)["nodes"]] == ["on-demand", "spot", "spot"]
+
+
+@pytest.mark.parametrize("market", ["spot", "on-demand"])
+def test_only_a_spot_machine_is_made_anew_for_another_type(market):
+    found = declared(workers=market)
+    assert found.one("Instance", "node-1").anew == ()
+    wanted = ("instanceType",) if market == "spot" else ()
+    assert found.one("Instance", "node-2").anew == wanted
+
+
+def test_a_burstable_machine_costs_what_its_type_says():
+    found = declared(worker_types="t3.large", workers="spot", nodes=2)
+    assert "creditSpecification" not in found.one("Instance", "node-1").inputs
+    credits = found.one("Instance", "node-2").inputs["creditSpecification"]
+    assert credits == {"cpuCredits": "standard"}
+    found = declared(worker_types="t3.large", workers="spot", spot_fallback=True, nodes=2)
+    inputs = found.one("SpotOrOnDemand").inputs
+    assert inputs["credit_specification"] == {"cpu_credits": "standard"}
 
 
 def test_spot_with_fallback_is_bought_by_a_resource_of_ours():

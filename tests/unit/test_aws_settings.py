@@ -28,7 +28,7 @@ def test_what_is_left_out_has_the_default_that_the_project_describes():
             assert str(described[name]["default"]) == str(default), name
     assert all(one["description"] for one in described.values())
     settings = parse()
-    assert [one.type_name for one in settings.machines] == ["t3.large"] * 3
+    assert [one.type_name for one in settings.machines] == ["m7i.large"] * 3
     assert [one.role for one in settings.machines] == ["head", "worker", "worker"]
     assert {one.market for one in settings.machines} == {"on-demand"}
     assert settings.owner == "ada l"

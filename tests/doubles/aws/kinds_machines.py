@@ -67,6 +67,9 @@ class Instance(Kind):
             wanted["IamInstanceProfile"] = {"Name": inputs["iamInstanceProfile"]}
         if inputs.get("metadataOptions"):
             wanted["MetadataOptions"] = _metadata(inputs["metadataOptions"])
+        credits = inputs.get("creditSpecification")
+        if credits:
+            wanted["CreditSpecification"] = {"CpuCredits": credits["cpuCredits"]}
         market = inputs.get("instanceMarketOptions")
         if market:
             spot = market.get("spotOptions") or {}

@@ -1,4 +1,4 @@
-"""What EC2 refuses and moto would allow: to delete what something else still needs."""
+"""What EC2 refuses and moto would allow: to delete what is needed, to stop what was lent."""
 
 from typing import Any
 
@@ -66,7 +66,32 @@ def _vpc(region: str, parameters: dict[str, str]) -> tuple[str, str] | None:
     return None
 
 
+def _stop(region: str, parameters: dict[str, str]) -> tuple[str, str] | None:
+    """Refuse to stop spot machines; all of ours are asked for once."""
+    wanted = {value for name, value in parameters.items() if name.startswith("InstanceId.")}
+    for one in living(region):
+        if one.id in wanted and one.lifecycle == "spot":
+            return "UnsupportedOperation", (
+                f"You can't stop the Spot Instance '{one.id}' because it is associated with a "
+                "one-time Spot Instance request. You can only stop Spot Instances associated "
+                "with persistent Spot Instance requests."
+            )
+    return None
+
+
+def _credits(region: str, parameters: dict[str, str]) -> tuple[str, str] | None:
+    """Refuse a choice of CPU credits for a type that has none."""
+    kind = parameters.get("InstanceType", "")
+    if "CreditSpecification.CpuCredits" in parameters and not kind.startswith("t"):
+        return "InvalidParameterCombination", (
+            f"The CPU credits parameter is not supported for the {kind} instance type."
+        )
+    return None
+
+
 _LAWS = {
+    "RunInstances": _credits,
+    "StopInstances": _stop,
     "DeleteSubnet": _subnet,
     "DeleteSecurityGroup": _group,
     "DetachInternetGateway": _gateway,
