@@ -11,9 +11,10 @@ from pathlib import Path
 from contracts.progress import Event, Tell
 
 WITHOUT = (
-    "There is no pulumi program on PATH, and its download site does not answer: machines on "
-    "clouds need it, local machines do not (fab local.up)."
+    "There is no pulumi program on PATH: machines on clouds need it, local machines do not "
+    "(fab local.up)."
 )
+_NOT_FETCHED = f"{WITHOUT} It could not be fetched from its download site."
 _INSTALL_SECONDS = 300.0
 _INSTALLER = (
     "import sys; from pulumi.automation import PulumiCommand; "
@@ -58,7 +59,7 @@ def ensure(state: Path, tell: Tell) -> PulumiCli | None:
     try:
         _install(_own(state).parent.parent)
     except (OSError, subprocess.SubprocessError):
-        tell(Event("setup", "install pulumi", "skipped", detail=WITHOUT))
+        tell(Event("setup", "install pulumi", "skipped", detail=_NOT_FETCHED))
     else:
         tell(Event("setup", "install pulumi", "done", time.monotonic() - begin))
     return find(state)

@@ -1,12 +1,10 @@
 """`fab doctor`: what would keep machines from being made, before any is paid for."""
 
 import getpass
-import json
 import os
-import subprocess
+import platform
 from collections.abc import Iterator
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +17,28 @@ from cost.account import Account, in_our_words
 from infra import (
     aws_access,
     aws_checks,
+    aws_quotas,
     docker_engine,
     node_image,
     operator_address,
-    pulumi_cli,
+    pulumi_checks,
     stack_file,
 )
 from infra.aws_settings import AwsSettings, parse_aws
 from infra.findings import Finding, guarded
+from provision import node_uv
 from tasks.verb import Answer, verb
 
 LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
-PLUGIN_SECONDS = 60.0
+_ASKED = (
+    aws_checks.region,
+    aws_checks.offers,
+    aws_quotas.quotas,
+    aws_checks.image,
+    aws_checks.network,
+    aws_checks.bucket,
+    aws_checks.launch,
+)
 _MARKS = {"ok": "✓", "note": "-", "bad": "✗"}
 
 
@@ -44,8 +52,9 @@ def doctor(context: Context, provider: str = "", stack: str = "") -> Answer:
     """Look at all that machines need, before money is spent; each finding with its fix.
 
     For AWS: credentials, region, types, quota, image, key, this computer's address, Pulumi and
-    its plugin. For local machines: the Docker engine, the node image, Pulumi. Nothing is
-    changed. Ends with 1 if anything would keep machines from being made.
+    its plugin, and uv for machines of another processor, which is fetched. For local machines:
+    the Docker engine, the node image, Pulumi. Nothing is changed in the account. Ends with 1 if
+    anything would keep machines from being made.
     """
     name = stack or ("aws" if provider in ("", "aws") else provider)
     known = stack_file.read(name)
@@ -74,24 +83,24 @@ def _local() -> list[Finding]:
     return [
         *guarded("Docker engine", _engine),
         *guarded("node image", _node_image),
-        *guarded("pulumi", partial(_pulumi, cloud=False)),
+        *guarded("pulumi", partial(pulumi_checks.pulumi, state_folder(), cloud=False)),
     ]
 
 
 def _aws(stack: str, known: dict[str, str]) -> list[Finding]:
     settings, found = _settings(stack, known)
-    found += guarded("pulumi", partial(_pulumi, cloud=True))
+    pulumi = partial(pulumi_checks.pulumi, state_folder(), cloud=True)
+    found += guarded("pulumi", pulumi)
     if settings is None:
         return found
     found += guarded("key", partial(_key, settings))
     found += guarded("address", partial(_address, settings))
-    account = Account(settings.region)
-    identity = guarded("credentials", partial(_identity, account))
-    found += identity
-    if any(one.state == "bad" for one in identity):
-        return found
-    for what in (aws_checks.region, aws_checks.offers, aws_checks.quotas, aws_checks.image):
-        found += guarded(what.__name__, partial(_asked, what, account, settings))
+    found += guarded("uv", partial(_uv, settings))
+    accounts: list[Account] = []
+    found += guarded("credentials", partial(_identity, settings, accounts))
+    for account in accounts:
+        for what in _ASKED:
+            found += guarded(what.__name__, partial(_asked, what, account, settings))
     return found
 
 
@@ -119,8 +128,11 @@ def _asked(check: Any, account: Account, settings: AwsSettings) -> list[Finding]
         return list(check(account.client, settings))
 
 
-def _identity(account: Account) -> Iterator[Finding]:
+def _identity(settings: AwsSettings, accounts: list[Account]) -> Iterator[Finding]:
+    """Yield who the credentials say we are, and add their account if they work."""
+    account = Account(settings.region, profile=settings.profile)
     who = account.identity()
+    accounts.append(account)
     yield Finding("credentials", "ok", f"{who['arn']} in account {who['account']}")
 
 
@@ -134,6 +146,15 @@ def _key(settings: AwsSettings) -> Iterator[Finding]:
         yield Finding("key", "ok", str(path))
 
 
+def _uv(settings: AwsSettings) -> Iterator[Finding]:
+    """Yield whether machines of another processor than this one's can be brought up."""
+    for machine in sorted({one.kind.architecture for one in settings.machines if one.kind}):
+        if machine != platform.machine():
+            program = node_uv.binary("Linux", machine, settings.state)
+            words = f"{program}; without compiled kernels, forests use scikit-learn's trees"
+            yield Finding(f"uv for {machine}", "ok", words)
+
+
 def _address(settings: AwsSettings) -> Iterator[Finding]:
     own = aws_access.as_block(operator_address.find(settings.address_url))
     inventory = settings.state / "inventory.json"
@@ -142,7 +163,8 @@ def _address(settings: AwsSettings) -> Iterator[Finding]:
         group = machines.security_group_id
         if group and machines.cluster_id == settings.cluster_id:
             with in_our_words("read who may reach SSH"):
-                client = Account(machines.region).client("ec2")
+                account = Account(machines.region, profile=settings.profile)
+                client = account.client("ec2")
                 lets_in = aws_access.blocks(client, group)
             yield _covered(own, lets_in, f"group {group}", "fab cluster.allow")
             return
@@ -155,55 +177,6 @@ def _covered(own: str, blocks: tuple[str, ...], where: str, fix: str) -> Finding
         return Finding("address", "ok", f"{own} may reach SSH ({where})")
     words = f"this computer is {own}, and {where} lets in {', '.join(blocks) or 'nobody'}"
     return Finding("address", "bad", words, fix)
-
-
-def _pulumi(cloud: bool) -> Iterator[Finding]:
-    found = pulumi_cli.find(state_folder())
-    if found is None:
-        words, fix = pulumi_cli.WITHOUT, "fab setup.run"
-        yield Finding("pulumi", "bad" if cloud else "note", words, fix)
-        return
-    yield Finding("pulumi", "ok", f"{found.version}, {found.origin}")
-    if not cloud:
-        return
-    if os.environ.get("PULUMI_CONFIG_PASSPHRASE", "") == "" and not os.environ.get(
-        "PULUMI_CONFIG_PASSPHRASE_FILE"
-    ):
-        yield Finding(
-            "passphrase",
-            "bad",
-            "PULUMI_CONFIG_PASSPHRASE is empty, and the stack's state would hold keys",
-            "export PULUMI_CONFIG_PASSPHRASE with a passphrase of yours",
-        )
-    wanted = metadata.version("pulumi-aws")
-    versions = _plugins(found.path)
-    if wanted in versions:
-        yield Finding("plugin aws", "ok", wanted)
-    else:
-        there = f"there is {', '.join(versions)}" if versions else "there is none"
-        yield Finding(
-            "plugin aws",
-            "note",
-            f"{wanted} is wanted, {there}; pulumi up fetches it",
-            f"pulumi plugin install resource aws v{wanted}",
-        )
-
-
-def _plugins(program: Path) -> list[str]:
-    try:
-        done = subprocess.run(
-            [str(program), "plugin", "ls", "--json"],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=PLUGIN_SECONDS,
-            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-        )
-        plugins = json.loads(done.stdout)
-        return [
-            str(one["version"]) for one in plugins if one["name"] == "aws" and one["version"]
-        ]
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
-        return []
 
 
 def _engine() -> Iterator[Finding]:

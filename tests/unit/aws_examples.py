@@ -3,6 +3,7 @@
 import json
 from functools import cache
 
+from infra.aws_settings import AwsSettings, parse_aws
 from tests.doubles.declared_program import Declaration, declare
 
 GIVEN = {
@@ -26,3 +27,11 @@ def declared(**changes) -> Declaration:
 
 def document(found: Declaration) -> dict:
     return json.loads(found.one("InventoryFile").inputs["document"])
+
+
+def settings_of(tmp_path, **given) -> AwsSettings:
+    """Return the settings of three machines, with the operator's state in `tmp_path`."""
+    named = {name.replace("_", "-"): value for name, value in given.items()}
+    return parse_aws(
+        {"name": "lab", "nodes": "3", **named}, region="eu-north-1", state=tmp_path, user="ada"
+    )

@@ -1,4 +1,4 @@
-"""More time within a budget, the operator's address, stack files, the bucket, the doctor."""
+"""More time within a budget, the operator's address, stack files, the bucket."""
 
 import datetime
 import subprocess
@@ -13,12 +13,11 @@ from contracts.errors import RefusedError, UsageError
 from cost import lifetime
 from cost.account import Account
 from cost.audit import audit
-from infra import aws_checks, aws_image, stack_file
-from infra.aws_settings import parse_aws
+from infra import aws_image, stack_file
 from provision import store
 from provision.node import store as node_store
 from provision.node.program import Failure
-from tests.command_line import ROOT, fab
+from tests.command_line import ROOT
 from tests.doubles.aws_cluster import CLUSTER, make_bucket, make_cluster
 from tests.unit.provision_examples import inventory, node
 from workloads.store import Store, open_store
@@ -165,36 +164,6 @@ def test_a_machine_that_ends_itself_saves_by_the_watchdogs_own_file(bucket, tmp_
     key = f"{store.prefix(found)}/nodes/head.tar.gz"
     assert done.stdout.strip() == key
     assert boto3.client("s3").head_object(Bucket=wish["bucket"], Key=key)
-
-
-def settings_of(tmp_path, **given):
-    return parse_aws(
-        {"name": "lab", "nodes": "3", **given}, region=REGION, state=tmp_path, user="ada"
-    )
-
-
-def test_the_doctor_finds_types_image_and_region(aws, tmp_path):
-    account, settings = Account(REGION), settings_of(tmp_path)
-    for check in (aws_checks.region, aws_checks.offers):
-        assert {one.state for one in check(account.client, settings)} == {"ok"}
-    quotas = list(aws_checks.quotas(account.client, settings))
-    assert [one.state for one in quotas] == ["note"]
-    assert "6 vCPUs" in quotas[0].words
-
-
-def test_an_image_that_is_not_there_is_bad_and_has_a_fix(aws, tmp_path):
-    settings = settings_of(tmp_path, image="ami-0123456789abcdef0")
-    found = list(aws_checks.image(Account(REGION).client, settings))
-    assert [(one.state, bool(one.fix)) for one in found] == [("bad", True)]
-
-
-def test_the_doctor_says_what_is_missing_and_how_to_mend_it(aws, tmp_path):
-    nobody = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
-    answered = fab("doctor", "--provider", "aws", "--json", state=tmp_path, **nobody)
-    document = answered.document
-    assert (answered.code, document["well"]) == (1, False)
-    bad = {one["what"]: one["fix"] for one in document["findings"] if one["state"] == "bad"}
-    assert "AWS_PROFILE" in bad["credentials"]
 
 
 def test_an_image_with_the_environment_is_found_again(aws):
