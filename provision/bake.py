@@ -14,7 +14,7 @@ from provision.lock import Lock
 from provision.remote_program import NodeFailure, Program, call
 
 CHECK = Program("check", needs=("environment", "records"))
-BAKE = Program("bake")
+BAKE = Program("bake", needs=("watchdog_service",))
 CHECK_SECONDS = 60.0
 BAKE_SECONDS = 150.0
 

@@ -31,6 +31,8 @@ FALLBACK = {"expires_at": None, "ttl_seconds": 12 * 3600, "idle_seconds": 3600}
 LONGEST_LOOK_SECONDS = 10.0
 SHORTEST_LOOK_SECONDS = 0.2
 _LOG = "/var/log/tandem-watchdog.log"
+# EC2's id of the instance, where the hypervisor tells it, and what the system calls itself.
+_WHO = ("/sys/class/dmi/id/board_asset_tag", "/etc/machine-id")
 
 
 @dataclass(frozen=True)
@@ -90,17 +92,20 @@ def _age(path: str) -> float:
     """Return the seconds since the first start, which is noted where it is not yet.
 
     Within a boot the boot's own clock counts, because at a first start the clock on the wall
-    may still be wrong.
+    may still be wrong. A note that came with a copy of another machine's disk is none.
     """
     boot = watchdog_service.text("/proc/sys/kernel/random/boot_id").strip()
+    machine = " ".join(watchdog_service.text(one).strip() for one in _WHO)
     wall, ticking = time.time(), time.clock_gettime(time.CLOCK_BOOTTIME)
     try:
         noted = json.loads(watchdog_service.text(path))
+        if noted["machine"] != machine:
+            raise ValueError(noted["machine"])
         same = noted["boot"] == boot
         return float(ticking - noted["ticking"] if same else wall - noted["wall"])
     except (ValueError, KeyError, TypeError):
-        note = json.dumps({"boot": boot, "wall": wall, "ticking": ticking})
-        watchdog_service.write(path, note, 0o600)
+        note = {"machine": machine, "boot": boot, "wall": wall, "ticking": ticking}
+        watchdog_service.write(path, json.dumps(note), 0o600)
         return 0.0
 
 

@@ -136,6 +136,17 @@ def test_seconds_count_from_the_first_start_across_restarts(tmp_path):
     assert watchdog.seconds_left(wish, str(first)) == pytest.approx(60, abs=1)
 
 
+def test_a_note_of_the_machine_that_an_image_was_taken_of_does_not_count(tmp_path):
+    first = tmp_path / "first.json"
+    wish = {**QUIET, "ttl_seconds": 100}
+    watchdog.seconds_left(wish, str(first))
+    noted = json.loads(first.read_text())
+    days_ago = {"boot": "another", "wall": time.time() - 3 * 86400}
+    first.write_text(json.dumps({**noted, **days_ago, "machine": "i-of-the-image"}))
+    assert watchdog.seconds_left(wish, str(first)) == 100
+    assert json.loads(first.read_text())["machine"] == noted["machine"]
+
+
 def test_a_clock_that_was_wrong_at_the_first_start_ends_nothing(tmp_path):
     first = tmp_path / "first.json"
     wish = {**QUIET, "ttl_seconds": 100}
@@ -163,7 +174,9 @@ def test_a_machine_without_limits_that_can_be_read_ends_all_the_same(tmp_path):
     def end(reason: str) -> None:
         raise End(reason)
 
-    (tmp_path / "first").write_text(json.dumps({"boot": "", "wall": 0.0, "ticking": 0.0}))
+    watchdog.seconds_left(watchdog.FALLBACK, str(tmp_path / "first"))
+    noted = json.loads((tmp_path / "first").read_text())
+    (tmp_path / "first").write_text(json.dumps({**noted, "boot": "another", "wall": 0.0}))
     with pytest.raises(End, match="its time is up"):
         watchdog.watch(end, files, machine_use.Use(()))
     assert json.loads((tmp_path / "report").read_text())["seconds_left"] < 0

@@ -12,6 +12,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import uuid
 
 FOLDER = pathlib.Path("/var/lib/machine")
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
@@ -36,6 +37,7 @@ SHUTDOWN = '#!/bin/sh\ncase "$*" in *now*) kill -TERM 1;; esac\n'
 def main() -> None:
     """Boot, and become sshd."""
     given = json.loads((FOLDER / "boot.json").read_text())
+    name_machine()
     marker = FOLDER / "booted"
     if not marker.exists() or marker.read_text() != given["instance"]:
         first_boot(given)
@@ -47,6 +49,13 @@ def main() -> None:
         subprocess.Popen([sys.executable, "-I", str(FOLDER / "sudo.py"), "serve"])
     os.makedirs("/run/sshd", exist_ok=True)
     os.execv("/usr/sbin/sshd", ["/usr/sbin/sshd", "-D", "-e"])  # noqa: S606
+
+
+def name_machine() -> None:
+    """Do what systemd does where the machine has no id, as after an image was taken."""
+    path = pathlib.Path("/etc/machine-id")
+    if not path.exists() or not path.read_text().strip():
+        path.write_text(f"{uuid.uuid4().hex}\n")
 
 
 def first_boot(given: dict) -> None:
