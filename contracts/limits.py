@@ -17,6 +17,9 @@ from typing import Any
 WATCHDOG = "/opt/tandem/watchdog.pyz"
 LIMITS = "/etc/tandem/limits.json"
 
+# For machines of no other limit whose watchdog does not start.
+FALLBACK_SECONDS = 12 * 3600
+
 _MODULES = (
     "__init__",
     "machine_end",
@@ -75,13 +78,17 @@ def boot_script(watchdog: bytes, limits: Limits) -> str:
     """Return the sh script by which a machine keeps its limits from its first boot on.
 
     It is run as root at every boot and may be run again. Limits that are there already were
-    set later, by the operator, and stay. `watchdog` is what `pack` returns.
+    set later, by the operator, and stay. `watchdog` is what `pack` returns. If any of it
+    fails, the machine is shut down when the time of `limits` has passed since that boot.
     """
     document = json.dumps(limits.document(), sort_keys=True).encode()
+    minutes = max(1, (limits.ttl_seconds or FALLBACK_SECONDS) // 60)
     return "\n".join(
         (
             "#!/bin/sh",
             "set -eu",
+            f"late() {{ test $? = 0 || {_dead_man(minutes)}; }}",
+            "trap late EXIT",
             "umask 077",
             "mkdir -p /opt/tandem /etc/tandem",
             "chmod 755 /opt/tandem",
@@ -91,10 +98,20 @@ def boot_script(watchdog: bytes, limits: Limits) -> str:
             f"mv {WATCHDOG}.part {WATCHDOG}",
             f"test -e {LIMITS} || {{ echo {_text(document)} | base64 -d > {LIMITS}.part && "
             f"mv {LIMITS}.part {LIMITS}; }}",
-            f"exec python3 -I -S {WATCHDOG} install",
+            f"python3 -I -S {WATCHDOG} install",
             "",
         )
     )
+
+
+def _dead_man(minutes: int) -> str:
+    """Return what ends a machine on which the watchdog does not run, so many minutes later.
+
+    So early in a boot `shutdown` may find nobody who would wait for it; then a shell waits.
+    """
+    last = f"sleep {60 * minutes}; shutdown -P now || poweroff -f"
+    quiet = "</dev/null >/dev/null 2>&1"
+    return f'shutdown -P +{minutes} || {{ setsid sh -c "{last}" {quiet} & }}'
 
 
 def _text(data: bytes) -> str:

@@ -191,6 +191,40 @@ def test_the_same_sources_make_the_same_program_and_it_runs_by_itself(tmp_path):
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, timeout=60)
 
 
+@pytest.mark.parametrize(
+    ("install", "shutdown", "told"),
+    [
+        ("exit 0", "exit 0", []),
+        ("exit 1", "exit 0", ["-P +2"]),
+        # Nobody is there yet who would wait: a shell does, and nobody waits for that.
+        ("exit 1", 'test "$2" = now', ["-P +2", "sleep 120", "-P now"]),
+    ],
+)
+def test_a_machine_whose_watchdog_does_not_start_ends_all_the_same(
+    tmp_path, install, shutdown, told
+):
+    said, programs = tmp_path / "said", tmp_path / "programs"
+    programs.mkdir()
+    for name, text in {
+        "python3": install,
+        "shutdown": f'echo "$*" >> {said}; {shutdown}',
+        "sleep": f'echo "sleep $*" >> {said}',
+        "poweroff": f"echo poweroff >> {said}",
+    }.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    script = limits.boot_script(b"", limits.Limits(ttl_seconds=120))
+    for folder in ("/opt/tandem", "/etc/tandem"):
+        script = script.replace(folder, f"{tmp_path}{folder}")
+    path = f"{programs}:{os.environ['PATH']}"
+    done = subprocess.run(["sh", "-c", script], env={"PATH": path}, timeout=60)
+    assert (done.returncode == 0) is (told == [])
+    end = time.monotonic() + 20
+    while (lines := said.read_text().splitlines() if said.exists() else []) != told:
+        assert time.monotonic() < end, lines
+        time.sleep(0.05)
+
+
 def test_user_data_stays_within_what_a_machine_takes():
     script = limits.boot_script(limits.pack(ROOT), limits.Limits(ttl_seconds=3600))
     # Of 16,384 bytes; keys and the rest need some.
