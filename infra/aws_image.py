@@ -1,19 +1,20 @@
 """An image of a machine that has the environment: a builder is made, imaged and ended.
 
 The builder is like a machine of the cluster and carries its tags, so that an audit finds it if
-all of this is cut off; it ends itself after `BUILDER_SECONDS` in any case.
+all of this is cut off; it ends itself after `BUILDER_SECONDS` in any case. It starts from plain
+Ubuntu, so that no image carries what one before it had.
 """
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from contracts.errors import DeadlineError, TandemError
 from contracts.limits import Limits
 from contracts.progress import Tell, step
-from infra import cloud_init
+from infra import cloud_init, ubuntu
 from infra.ssh_keys import make_key
 
 BUILDER_SECONDS = 3600
@@ -21,7 +22,9 @@ RUN_SECONDS = 300.0
 IMAGE_SECONDS = 1800.0
 IMAGE_TAG = "tandem:image"
 _LOOK_SECONDS = 2.0
-_LIKE = ("ImageId", "InstanceType", "KeyName")
+_LIKE = ("InstanceType", "KeyName")
+# What EC2 calls an architecture, as `uname -m` has it.
+_UNAME = {"x86_64": "x86_64", "arm64": "aarch64"}
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,17 @@ class Builder:
 
 
 def make_builder(ec2: Any, model: str, image: str | None, tell: Tell) -> Builder:
-    """Make a machine like another one; `image` is what it starts from, by default the same.
+    """Make a machine like another one; `image` is what it starts from, by default new Ubuntu.
 
     Raises
     ------
     TandemError
-        If there is no such machine to be like.
+        If there is no such machine to be like, or no such image.
     DeadlineError
         If it does not run in time; it is ended then.
     """
     like = _instance(ec2, model)
+    start = _image(ec2, image) if image else _newest_ubuntu(ec2, like["Architecture"])
     key = make_key()
     profile = like.get("IamInstanceProfile", {}).get("Arn")
     tags = [tag for tag in like.get("Tags", ()) if not tag["Key"].startswith("aws:")]
@@ -58,7 +62,18 @@ def make_builder(ec2: Any, model: str, image: str | None, tell: Tell) -> Builder
     with step(tell, "builder", "make"):
         made = ec2.run_instances(
             **{name: like[name] for name in _LIKE if name in like},
-            **({"ImageId": image} if image else {}),
+            ImageId=start["ImageId"],
+            BlockDeviceMappings=[
+                {
+                    "DeviceName": start["RootDeviceName"],
+                    "Ebs": {
+                        "VolumeType": "gp3",
+                        "VolumeSize": _disk_gib(ec2, like),
+                        "Encrypted": True,
+                        "DeleteOnTermination": True,
+                    },
+                }
+            ],
             **({"IamInstanceProfile": {"Arn": profile}} if profile else {}),
             NetworkInterfaces=[
                 {
@@ -109,14 +124,25 @@ def take(ec2: Any, builder: str, name: str, tags: Mapping[str, str], tell: Tell)
     return image
 
 
-def existing(ec2: Any, fingerprint: str) -> str | None:
-    """Return the newest image of ours with that environment, or None."""
+def existing(ec2: Any, fingerprint: str, architecture: str) -> str | None:
+    """Return the newest image of ours with that environment, or None.
+
+    `architecture` is EC2's word for it, as `architecture_of` returns it.
+    """
     found = ec2.describe_images(
-        Owners=["self"], Filters=[{"Name": f"tag:{IMAGE_TAG}", "Values": [fingerprint]}]
+        Owners=["self"],
+        Filters=[
+            {"Name": f"tag:{IMAGE_TAG}", "Values": [fingerprint]},
+            {"Name": "architecture", "Values": [architecture]},
+        ],
     )["Images"]
     usable = [one for one in found if one["State"] == "available"]
-    newest = max(usable, key=lambda one: one.get("CreationDate", ""), default=None)
-    return str(newest["ImageId"]) if newest else None
+    return str(_newest(usable)["ImageId"]) if usable else None
+
+
+def architecture_of(ec2: Any, machine: str) -> str:
+    """Return EC2's word for the architecture of a machine; TandemError if it is not there."""
+    return str(_instance(ec2, machine)["Architecture"])
 
 
 def end(ec2: Any, builder: str) -> None:
@@ -137,6 +163,42 @@ def _instance(ec2: Any, name: str) -> Any:
             next_step="pulumi up, then the same command again",
         )
     return found[0]["Instances"][0]
+
+
+def _image(ec2: Any, name: str) -> Any:
+    found = ec2.describe_images(ImageIds=[name])["Images"]
+    if not found:
+        raise TandemError(
+            f"There is no image {name} that the builder could start from.",
+            next_step="leave --image out; newest Ubuntu is taken then",
+        )
+    return found[0]
+
+
+def _newest_ubuntu(ec2: Any, architecture: str) -> Any:
+    name = ubuntu.NAME.format(ubuntu.ARCHITECTURES[_UNAME[architecture]])
+    wanted = {"name": name, "architecture": architecture, "state": "available"}
+    found = ec2.describe_images(
+        Owners=[ubuntu.MAKER],
+        Filters=[{"Name": key, "Values": [value]} for key, value in wanted.items()],
+    )["Images"]
+    if not found:
+        raise TandemError(
+            f"There is no image named {name} in this region.",
+            next_step="fab image.bake --image ami-...",
+        )
+    return _newest(found)
+
+
+def _newest(images: Sequence[Any]) -> Any:
+    return max(images, key=lambda one: str(one.get("CreationDate", "")))
+
+
+def _disk_gib(ec2: Any, like: Any) -> int:
+    """Return the size of a machine's first disk."""
+    root = like["RootDeviceName"]
+    disks = {one["DeviceName"]: one["Ebs"]["VolumeId"] for one in like["BlockDeviceMappings"]}
+    return int(ec2.describe_volumes(VolumeIds=[disks[root]])["Volumes"][0]["Size"])
 
 
 def _groups(like: Any) -> list[str]:

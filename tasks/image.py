@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,11 @@ LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
     help={
         "inventory": "a file in place of the state folder's inventory",
         "again": "make another, even if there is one with this environment",
+        "image": "the AMI that the builder starts from; by default the newest Ubuntu",
     }
 )
-def bake(context: Context, inventory: str = "", again: bool = False) -> Answer:
-    """Make an image with the locked environment, from a builder like the cluster's head.
+def bake(context: Context, inventory: str = "", again: bool = False, image: str = "") -> Answer:
+    """Make an image with the locked environment, on a builder like the cluster's head.
 
     The builder is made, brought to the environment, freed of every key and trace, imaged and
     ended. The image stays, and costs what its snapshot takes, until fab image.remove.
@@ -49,20 +51,33 @@ def bake(context: Context, inventory: str = "", again: bool = False) -> Answer:
     ec2 = account_of(machines).client("ec2")
     fingerprint = node_image.lock_fingerprint(LOCK)
     with in_our_words("look for images"):
-        found = None if again else aws_image.existing(ec2, fingerprint)
+        architecture = aws_image.architecture_of(ec2, machines.head.instance_id)
+        found = None if again else aws_image.existing(ec2, fingerprint, architecture)
     if found:
         return _answer(found, fingerprint, made=False)
     with single_writer(state / "bake.lock", purpose="Making an image"):
-        return _answer(_bake(ec2, machines, fingerprint, state, tell), fingerprint, made=True)
+        work = _Bake(ec2, machines, fingerprint, image or None)
+        return _answer(_bake(work, state, tell), fingerprint, made=True)
 
 
-def _bake(ec2: Any, machines: Inventory, fingerprint: str, state: Path, tell: Tell) -> str:
+@dataclass(frozen=True)
+class _Bake:
+    """What an image is made of: an environment, on a machine like another's head."""
+
+    ec2: Any
+    machines: Inventory
+    fingerprint: str
+    start: str | None
+
+
+def _bake(work: _Bake, state: Path, tell: Tell) -> str:
+    ec2, machines, fingerprint = work.ec2, work.machines, work.fingerprint
     folder = state / "bake"
     shutil.rmtree(folder, ignore_errors=True)
     with in_our_words("make a builder"):
-        builder = aws_image.make_builder(ec2, machines.head.instance_id, None, tell)
+        builder = aws_image.make_builder(ec2, machines.head.instance_id, work.start, tell)
     try:
-        alone, path = _alone(machines, builder), folder / "inventory.json"
+        alone, path = alone_of(machines, builder), folder / "inventory.json"
         inventories.dump(alone, path)
         alone = first_contact.meet(alone, path, tell)
         baking.bake(alone, LOCK, state, tell)
@@ -77,7 +92,7 @@ def _bake(ec2: Any, machines: Inventory, fingerprint: str, state: Path, tell: Te
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _alone(machines: Inventory, builder: aws_image.Builder) -> Inventory:
+def alone_of(machines: Inventory, builder: aws_image.Builder) -> Inventory:
     """Return an inventory of the builder alone, without limits or bucket of its own."""
     node: Node = dataclasses.replace(
         machines.head,

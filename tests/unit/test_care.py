@@ -13,7 +13,7 @@ from contracts.errors import RefusedError, UsageError
 from cost import lifetime
 from cost.account import Account
 from cost.audit import audit
-from infra import aws_image, stack_file
+from infra import stack_file
 from provision import store
 from provision.node import store as node_store
 from provision.node.program import Failure
@@ -164,16 +164,3 @@ def test_a_machine_that_ends_itself_saves_by_the_watchdogs_own_file(bucket, tmp_
     key = f"{store.prefix(found)}/nodes/head.tar.gz"
     assert done.stdout.strip() == key
     assert boto3.client("s3").head_object(Bucket=wish["bucket"], Key=key)
-
-
-def test_an_image_with_the_environment_is_found_again(aws):
-    ec2 = boto3.client("ec2")
-    made = make_cluster(REGION)["machines"][0]
-    assert aws_image.existing(ec2, "abc") is None
-    builder = aws_image.make_builder(ec2, made, None, lambda event: None)
-    tags = {aws_image.IMAGE_TAG: "abc"}
-    image = aws_image.take(ec2, builder.instance_id, "tandem-abc", tags, lambda event: None)
-    aws_image.end(ec2, builder.instance_id)
-    assert aws_image.existing(ec2, "abc") == image
-    kinds = {one.id for one in audit(Account(), [REGION], CLUSTER).found}
-    assert builder.instance_id not in kinds
