@@ -18,6 +18,9 @@ OF_ITS_OBJECTS = (
     "s3:AbortMultipartUpload",
     "s3:ListMultipartUploadParts",
 )
+# What bring-up writes to prove that it may: no trace of it stays, and no other version goes.
+OF_ITS_PROOFS = ("s3:DeleteObjectVersion",)
+PROOFS = "*/reached/*"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def bucket_policy(arn: str) -> str:
     statements = [
         {"Effect": "Allow", "Action": list(OF_THE_BUCKET), "Resource": arn},
         {"Effect": "Allow", "Action": list(OF_ITS_OBJECTS), "Resource": f"{arn}/*"},
+        {"Effect": "Allow", "Action": list(OF_ITS_PROOFS), "Resource": f"{arn}/{PROOFS}"},
     ]
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 

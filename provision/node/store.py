@@ -5,6 +5,7 @@ Runs with the environment's Python, which has boto3; nothing here holds a key of
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
@@ -63,11 +64,18 @@ def _client(region: str) -> Any:
 
 
 def _check(home: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Write an object, read it back, and note for the work where the bucket is."""
+    """Write an object, read it back, remove it, and note for the work where the bucket is.
+
+    It is removed with its version, so that a bucket in which nothing was kept is empty.
+    """
     client, sent = _client(request["region"]), secrets.token_hex(16)
     key = f"{request['prefix']}/reached/{request['node']}"
-    client.put_object(Bucket=request["bucket"], Key=key, Body=sent.encode())
-    got = client.get_object(Bucket=request["bucket"], Key=key)["Body"].read()
+    one = {"Bucket": request["bucket"], "Key": key}
+    made = client.put_object(**one, Body=sent.encode())
+    got = client.get_object(**one)["Body"].read()
+    version = {"VersionId": made["VersionId"]} if made.get("VersionId") else {}
+    with contextlib.suppress(client.exceptions.ClientError):
+        client.delete_object(**one, **version)  # a role may be older than this right of it
     if got.decode(errors="replace") != sent:
         raise Failure(f"the bucket {request['bucket']} gave back something else than was sent.")
     settings = {name: request[name] for name in ("bucket", "region", "prefix")}

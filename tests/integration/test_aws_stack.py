@@ -190,6 +190,22 @@ def test_a_bucket_with_objects_stops_a_destroy_unless_that_was_asked_for(
     assert aws_cluster.left() == []
 
 
+def test_a_stopped_destroy_goes_on_without_buying_machines_again(aws_stack, aws_cluster):
+    aws_stack.settings["purge-bucket"] = "false"
+    bucket = aws_stack.up().outputs["bucket"]
+    s3 = aws_cluster.account.client("s3")
+    for text in (b"one", b"two"):
+        s3.put_object(Bucket=bucket, Key="results/journal.jsonl", Body=text)
+    assert not aws_stack.destroy().succeeded
+    ever = len(aws_cluster.instances("terminated"))
+    removed = aws_cluster.fab("cost.audit", "--cluster", aws_cluster.name, "--delete")
+    assert removed.code == 0, removed.out + removed.err
+    gone = aws_stack.destroy()
+    assert gone.succeeded, gone.told()
+    assert aws_cluster.left() == []
+    assert len(aws_cluster.instances("terminated")) == ever
+
+
 def test_no_other_endpoint_is_ever_spoken_to(aws_stack, aws_cluster):
     aws_stack.use({"AWS_ENDPOINT_URL": "https://ec2.eu-north-1.amazonaws.com"})
     refused = aws_stack.up()

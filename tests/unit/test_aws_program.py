@@ -8,7 +8,7 @@ import pytest
 from contracts import ports
 from contracts.ports import Audience
 from infra import operator_address
-from infra.aws_identity import OF_ITS_OBJECTS, OF_THE_BUCKET
+from infra.aws_identity import OF_ITS_OBJECTS, OF_ITS_PROOFS, OF_THE_BUCKET, PROOFS
 from tests.doubles.declared_program import OFFERINGS, TIMES, declare, offered
 from tests.unit.aws_examples import GIVEN, declared, document, usual
 
@@ -173,9 +173,14 @@ def test_machines_may_use_the_one_bucket_and_nothing_else():
     assert [(one["Effect"], one["Resource"]) for one in policy] == [
         ("Allow", "arn:aws:s3:::bucket-made"),
         ("Allow", "arn:aws:s3:::bucket-made/*"),
+        ("Allow", f"arn:aws:s3:::bucket-made/{PROOFS}"),
     ]
-    assert [one["Action"] for one in policy] == [list(OF_THE_BUCKET), list(OF_ITS_OBJECTS)]
-    assert "*" not in "".join(policy[0]["Action"] + policy[1]["Action"])
+    assert [one["Action"] for one in policy] == [
+        list(OF_THE_BUCKET),
+        list(OF_ITS_OBJECTS),
+        list(OF_ITS_PROOFS),
+    ]
+    assert not [one for part in policy for one in part["Action"] if "*" in one]
     trust = json.loads(found.one("iam/role:Role").inputs["assumeRolePolicy"])["Statement"]
     assert [one["Principal"] for one in trust] == [{"Service": "ec2.amazonaws.com"}]
     assert found.one("InstanceProfile").inputs["role"] == "role-made"

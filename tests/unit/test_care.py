@@ -135,6 +135,19 @@ def test_a_node_writes_to_the_bucket_and_reads_back_and_work_finds_it(bucket):
     assert (store.read("a/b"), store.keys("a/")) == (b"data", ["a/b"])
 
 
+def test_the_proof_that_a_bucket_can_be_used_leaves_nothing_in_it(bucket):
+    wish, _ = bucket
+    s3 = boto3.client("s3")
+
+    def held():
+        found = s3.list_object_versions(Bucket=wish["bucket"])
+        return [one["Key"] for kind in ("Versions", "DeleteMarkers") for one in found[kind]]
+
+    before = held()
+    node_store.main({"ask": "check", **wish}, None)
+    assert held() == before
+
+
 def test_a_bucket_that_cannot_be_used_is_an_error_with_the_clouds_words(bucket):
     wish, _ = bucket
     with pytest.raises(Failure, match="gone cannot be used") as caught:
