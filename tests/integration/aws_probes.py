@@ -78,3 +78,20 @@ def wait_for_network(pid: int, seconds: float = 20) -> None:
     while os.readlink(f"/proc/{pid}/ns/net") == own:
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def await_end(cluster: Any, instance: str, seconds: float = 120) -> dict[str, Any]:
+    """Wait until the cloud says terminated; return what it says then."""
+    end = time.monotonic() + seconds
+    while describe(cluster, instance)["State"]["Name"] != "terminated":
+        assert time.monotonic() < end, describe(cluster, instance)["State"]
+        time.sleep(0.3)
+    return describe(cluster, instance)
+
+
+def describe(cluster: Any, instance: str) -> dict[str, Any]:
+    """Return what the cloud says of an instance."""
+    ec2 = cluster.account.client("ec2")
+    (found,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"]
+    machine: dict[str, Any] = found["Instances"][0]
+    return machine

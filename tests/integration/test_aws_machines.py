@@ -21,7 +21,7 @@ from tests.doubles.aws.moto_cloud import BAKED
 from tests.inside import run_inside
 from tests.integration import aws_clusters
 from tests.integration.aws_clusters import container_of, inside
-from tests.integration.aws_probes import ASK, LISTEN, TRY, a_container_within
+from tests.integration.aws_probes import ASK, LISTEN, TRY, a_container_within, await_end
 from tests.integration.local_clusters import docker_client, ssh
 
 pytestmark = [pytest.mark.long, pytest.mark.containers, pytest.mark.timeout(900)]
@@ -215,21 +215,6 @@ def spare(running):
     ec2.terminate_instances(InstanceIds=[made])
 
 
-def await_end(cluster, instance, seconds=120):
-    """Wait until the cloud says terminated; return what it says then."""
-    end = time.monotonic() + seconds
-    while describe(cluster, instance)["State"]["Name"] != "terminated":
-        assert time.monotonic() < end, describe(cluster, instance)["State"]
-        time.sleep(0.3)
-    return describe(cluster, instance)
-
-
-def describe(cluster, instance):
-    ec2 = cluster.account.client("ec2")
-    (found,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"]
-    return found["Instances"][0]
-
-
 def test_a_machine_that_shuts_itself_down_is_terminated(running, spare):
     instance, container = spare
     run_inside(container, "sh", "-c", "kill -TERM 1", detach=True)
@@ -237,15 +222,6 @@ def test_a_machine_that_shuts_itself_down_is_terminated(running, spare):
     assert "InstanceInitiatedShutdown" in machine["StateReason"]["Code"]
     with docker_client() as client:
         assert client.containers.list(all=True, filters={"id": container.id}) == []
-
-
-def test_a_machine_ends_itself_when_its_time_is_up_with_no_operator_alive(running, spare):
-    instance, container = spare
-    told = json.dumps({"expires_at": time.time(), "ttl_seconds": None, "idle_seconds": None})
-    write = "import sys; open('/etc/tandem/limits.json', 'w').write(sys.argv[1])"
-    code, out = inside(container, write, told, user="root")
-    assert code == 0, out
-    await_end(running, instance)
 
 
 def routes():
