@@ -47,8 +47,8 @@ GRID = "a TOML file with the workload's parameters"
 # Written out, because help must not wait for NumPy to load; a test compares them.
 PRESETS = "default, scaling, cover-type, demo, demo-cover-type, tiny"
 SETTINGS = (
-    "dataset (digits, iris, wine, breast_cancer, covtype, covtype-like or "
-    "synthetic-covtype-v1), rows, folds, seed, grid.NAME, reuse and builder"
+    "dataset (digits, iris, wine, breast_cancer, covtype, covtype-like, "
+    "synthetic-covtype-v1 or bucket:NAME), rows, folds, seed, grid.NAME, reuse and builder"
 )
 
 

@@ -4,21 +4,28 @@ On the double of AWS always, by both doors where there is a `pulumi`; on a real 
 credentials are there and TANDEM_AWS_OK is 1, and then it costs some cents.
 """
 
+import io
 import json
 import os
 from contextlib import ExitStack
 
 import boto3
+import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
+from contracts.trial import canonical
 from tests.doubles.aws.account import REGION
 from tests.integration import aws_clusters
 from tests.integration.aws_clusters import AwsCluster
+from workloads.forest import PRESETS, plain, validate
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 WORK = (
     "--preset",
     "tiny",
+    "--set",
+    "dataset=bucket:digits",
     "--set",
     "grid.n_estimators=[5,10]",
     "--engines",
@@ -98,6 +105,7 @@ def test_up_start_sweep_bucket_destroy_audit(way, tmp_path):
     assert again.succeeded, again.told()
     assert cluster.inventory().nodes == known.nodes, "fresh host keys outlive an up"
 
+    put_data(cluster, inventory.bucket)
     results = tmp_path / "results"
     done = cluster.fab(
         "sweep.run", "--workload", "forest", *WORK, "--results", str(results), timeout=1500
@@ -109,6 +117,7 @@ def test_up_start_sweep_bucket_destroy_audit(way, tmp_path):
     ]
     assert {one["engine"] for one in lines if one["kind"] == "run"} == {"ray", "dask"}
     assert sum(one["kind"] == "trial" for one in lines) == 4
+    check_scores([one["result"] for one in lines if one["kind"] == "trial"])
     check_kept(cluster, inventory.bucket)
 
     gone = stack.destroy()
@@ -118,9 +127,35 @@ def test_up_start_sweep_bucket_destroy_audit(way, tmp_path):
     assert audit.code == 0, audit.out + audit.err
 
 
+def put_data(cluster, bucket):
+    """Put scikit-learn's digits where work of every cluster of that bucket finds them."""
+    for name, array in zip("Xy", load_digits(return_X_y=True), strict=True):
+        packed = io.BytesIO()
+        np.save(packed, array)
+        cluster.account.client("s3").put_object(
+            Bucket=bucket, Key=f"data/digits/{name}.npy", Body=packed.getvalue()
+        )
+
+
+def check_scores(trials):
+    """What nodes read from the bucket are the very numbers that scikit-learn has."""
+    same = {**PRESETS["tiny"], "grid": {"n_estimators": [5, 10]}}
+    expected = {canonical(one.parameters): one.scores for one in plain(validate(same), 0)}
+    for one in trials:
+        assert tuple(one["scores"]) == expected[canonical(one["parameters"])]
+
+
 def check_kept(cluster, bucket):
     s3 = cluster.account.client("s3")
     keys = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
     assert any(key.endswith("/results.tar.gz") for key in keys), keys
+    by_drivers = [key for key in keys if "/results/forest/" in key]
+    assert len(by_drivers) == 2, keys
+    for key in by_drivers:
+        lines = s3.get_object(Bucket=bucket, Key=key)["Body"].read().splitlines()
+        found = json.loads(lines[-1])
+        assert found["kind"] == "finished"
+        assert found["summary"]["data"].startswith("bucket-digits-n300-")
+    assert not [key for key in keys if "/reached/" in key], "a proof leaves nothing"
     for node in cluster.inventory().nodes:
         assert any(key.endswith(f"/nodes/{node.name}.tar.gz") for key in keys), keys

@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 from contracts.errors import TandemError, UsageError
 from contracts.files import write_json
 from contracts.trial import canonical
-from workloads.data import synthetic_covtype
+from workloads import store
+from workloads.data import bucket, synthetic_covtype
+from workloads.data.hashes import Block, checksums, content
 
 SYNTHETIC = "synthetic-covtype-v1"
 COVTYPE = "covtype"
@@ -39,8 +41,6 @@ DOWNLOAD_SECONDS = 60.0
 
 _BLOCK_ROWS = 1 << 16
 _FILES = ("X.npy", "y.npy")
-
-Block = tuple[NDArray[Any], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,15 @@ def names() -> tuple[str, ...]:
     return (*BUNDLED, COVTYPE, COVTYPE_LIKE, SYNTHETIC)
 
 
+def is_name(dataset: str) -> bool:
+    """Say whether there is such a data set, or could be one in the cluster's bucket."""
+    return dataset in names() or bucket.is_name(dataset)
+
+
 def most_rows(dataset: str) -> int:
     """Return how many rows a data set has; for generated data, how many it may have."""
+    if bucket.is_name(dataset):
+        return bucket.look(dataset, store.operators_store()).rows
     return {**BUNDLED, COVTYPE: COVTYPE_ROWS}.get(dataset, MOST_ROWS)
 
 
@@ -81,15 +88,20 @@ def describe(dataset: str, rows: int | None) -> Data:
     """Return the data set with its version; `rows` None means all, or 20,000 generated.
 
     The version ends in a hash of the content. Cover type's ends in a hash of the checksum of
-    the file that scikit-learn downloads, so that it can be named without having it.
+    the file that scikit-learn downloads, so that it can be named without having it; that of
+    data of the bucket in a hash of what the bucket says of them.
     """
+    if bucket.is_name(dataset):
+        stored = bucket.look(dataset, store.operators_store())
+        count = stored.rows if rows is None else rows
+        return Data(dataset, count, stored.version(dataset, count))
     full = SYNTHETIC_ROWS if dataset == SYNTHETIC else most_rows(dataset)
     count = full if rows is None else rows
     if dataset == COVTYPE:
         text = canonical({"archive": _covtype_checksum(), "rows": count, "columns": 54})
         mark = hashlib.sha256(text.encode()).hexdigest()
     else:
-        mark = _content(_blocks(dataset, count, None))
+        mark = content(_blocks(dataset, count, None))
     named = count != full or dataset == SYNTHETIC
     size = f"-n{count}" if named else ""
     return Data(dataset, count, f"{dataset.replace('_', '-')}{size}-{mark[:12]}")
@@ -113,7 +125,7 @@ def prepare(home: str, data: Data) -> dict[str, Any]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _one_maker(folder.parent):
         facts = _read_manifest(folder)
-        if facts is not None and _checksums(folder) == facts["sha256"]:
+        if facts is not None and checksums(folder, _FILES) == facts["sha256"]:
             return facts
         shutil.rmtree(folder, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as name:
@@ -168,7 +180,14 @@ def _blocks(dataset: str, rows: int, downloads: Path | None) -> Iterator[Block]:
 
 
 def _source(dataset: str, rows: int, downloads: Path | None) -> Block:
-    """Return a whole data set; of generated data, the first `rows` rows."""
+    """Return a whole data set; of generated data, the first `rows` rows.
+
+    What comes from elsewhere is kept in the folder `downloads`, or not at all without one.
+    """
+    if bucket.is_name(dataset):
+        with tempfile.TemporaryDirectory() as folder:
+            found = bucket.fetch(dataset, downloads or Path(folder), store.open_store())
+            return found
     if dataset == SYNTHETIC:
         parts = list(synthetic_covtype.blocks(rows))
         return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
@@ -220,20 +239,9 @@ def _fetch_covtype(downloads: Path | None) -> Block:
     return fetched
 
 
-def _content(blocks: Iterator[Block]) -> str:
-    """Return a hash of the data that does not depend on how it was cut into blocks."""
-    hashes = hashlib.sha256(), hashlib.sha256()
-    kinds = ""
-    for block in blocks:
-        kinds = " ".join(f"{part.dtype.str}{part.shape[1:]}" for part in block)
-        for digest, part in zip(hashes, block, strict=True):
-            digest.update(part.tobytes())
-    whole = kinds + "".join(digest.hexdigest() for digest in hashes)
-    return hashlib.sha256(whole.encode()).hexdigest()
-
-
 def _write_arrays(folder: Path, data: Data, cache: Path) -> None:
-    downloads = cache / "downloads" if data.dataset == COVTYPE else None
+    # Cover type's archive serves other numbers of rows, too; else the copy itself is enough.
+    downloads = cache / "downloads" if data.dataset == COVTYPE else folder.parent
     targets: list[Any] = []
     first = 0
     for block in _blocks(data.dataset, data.rows, downloads):
@@ -256,8 +264,10 @@ def _open_array(path: Path, rows: int, like: NDArray[Any]) -> Any:
 
 def _write_manifest(folder: Path, data: Data) -> dict[str, Any]:
     x, y = (np.load(folder / name, mmap_mode="r") for name in _FILES)
-    if data.dataset != COVTYPE:
-        made = _content(
+    if bucket.is_name(data.dataset):
+        bucket.check(data.dataset, data.rows, data.version, store.open_store())
+    elif data.dataset != COVTYPE:
+        made = content(
             (x[i : i + _BLOCK_ROWS], y[i : i + _BLOCK_ROWS])
             for i in range(0, data.rows, _BLOCK_ROWS)
         )[:12]
@@ -272,7 +282,7 @@ def _write_manifest(folder: Path, data: Data) -> dict[str, Any]:
         "rows": int(x.shape[0]),
         "columns": int(x.shape[1]),
         "classes": len(np.unique(y)),
-        "sha256": _checksums(folder),
+        "sha256": checksums(folder, _FILES),
     }
     write_json(folder / "manifest.json", facts)
     return facts
@@ -284,14 +294,3 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return facts if isinstance(facts, dict) and "sha256" in facts else None
-
-
-def _checksums(folder: Path) -> dict[str, str] | None:
-    found = {}
-    for name in _FILES:
-        try:
-            with open(folder / name, "rb") as stream:
-                found[name] = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError:
-            return None
-    return found

@@ -28,6 +28,7 @@ from workloads.deadlines import (
 )
 from workloads.driver import executor
 from workloads.driver.executor import Hearers, Limits, Totals
+from workloads.driver.kept import keep
 from workloads.driver.phases import check_same, do_everywhere
 from workloads.driver.run_log import RunLog
 from workloads.engines import Engine, Slot, open_engine
@@ -51,7 +52,9 @@ def main(arguments: Sequence[str]) -> int:
         log = RunLog(path.with_name("results.jsonl"))
         with contextlib.ExitStack() as stack:
             try:
-                drive(load(path), log, stack)
+                spec = load(path)
+                drive(spec, log, stack)
+                keep(spec, log.path)
             except TandemError as error:
                 log.write("failed", reason=str(error))
                 return error.exit_code

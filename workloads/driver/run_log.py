@@ -18,11 +18,11 @@ PROGRESS_SECONDS = 0.5
 class RunLog:
     """Appends to `results.jsonl`; a line that a killed driver left unfinished is cut off first.
 
-    `results` are the trials that the file holds already, by id.
+    `path` is the file, and `results` are the trials that it holds already, by id.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._last_progress = 0.0
         self._last_done = 0
         _cut_torn_tail(path)
@@ -32,7 +32,7 @@ class RunLog:
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append one line; it is on the disk when this returns."""
-        append_line(self._path, json.dumps({"kind": kind, **fields}, allow_nan=False))
+        append_line(self.path, json.dumps({"kind": kind, **fields}, allow_nan=False))
 
     def trial(self, result: TrialResult) -> None:
         """Append the result of a trial, unless the file has one."""

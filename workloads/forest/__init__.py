@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.trial import TrialResult
-from workloads.data import datasets, synthetic_covtype
+from workloads.data import bucket, datasets, hashes, synthetic_covtype
 from workloads.engines import Unit
 from workloads.forest import work
 from workloads.forest.exact import run_work
@@ -68,7 +68,8 @@ def sources() -> list[Path]:
     exact = here / "exact"
     shared = [*sorted(exact.glob("*.py")), *sorted((exact / "kernel").glob("*.[ch]"))]
     fits = [here / "fits.py", here / "parameters.py", here / "work.py"]
-    return [*fits, *shared, Path(datasets.__file__), Path(synthetic_covtype.__file__)]
+    made = (bucket, datasets, hashes, synthetic_covtype)
+    return [*fits, *shared, *(Path(str(one.__file__)) for one in made)]
 
 
 def libraries() -> dict[str, str]:

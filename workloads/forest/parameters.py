@@ -244,8 +244,8 @@ def _check_size(problems: Problems, grid: Any) -> None:
 
 
 def _dataset_rule(value: str) -> str | None:
-    known = datasets.names()
-    return None if value in known else f"must be one of {', '.join(known)}"
+    known = ", ".join(datasets.names())
+    return None if datasets.is_name(value) else f"must be one of {known}, or bucket:NAME"
 
 
 def _builder_rule(value: str) -> str | None:
