@@ -28,7 +28,7 @@ VARIABLES = {
 def moto_server() -> Iterator[str]:
     """Run the server for the block; gives its address."""
     port = _free_port()
-    server = "tests.doubles.aws.snapshot_tags"
+    server = "tests.doubles.aws.snapshots"
     process = subprocess.Popen(
         [sys.executable, "-m", server, "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,

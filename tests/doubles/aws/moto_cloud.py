@@ -94,7 +94,7 @@ def main() -> None:
     from tests.doubles.aws import laws
     from tests.doubles.aws.first_user import make_administrator
     from tests.doubles.aws.gate import Gate
-    from tests.doubles.aws.snapshot_tags import teach_moto
+    from tests.doubles.aws.snapshots import teach_moto
 
     teach_moto()
     zones.regions[:] = [one for one in zones.regions if one.name in REGIONS]
