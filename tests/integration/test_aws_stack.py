@@ -198,7 +198,8 @@ def test_a_stopped_destroy_goes_on_without_buying_machines_again(aws_stack, aws_
         s3.put_object(Bucket=bucket, Key="results/journal.jsonl", Body=text)
     assert not aws_stack.destroy().succeeded
     ever = len(aws_cluster.instances("terminated"))
-    removed = aws_cluster.fab("cost.audit", "--cluster", aws_cluster.name, "--delete")
+    remove = ("cost.audit", "--cluster", aws_cluster.name, "--delete", "--in-use")
+    removed = aws_cluster.fab(*remove)
     assert removed.code == 0, removed.out + removed.err
     gone = aws_stack.destroy()
     assert gone.succeeded, gone.told()
