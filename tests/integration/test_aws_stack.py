@@ -5,7 +5,7 @@ Every test runs by the double of Pulumi's engine, and by the real program where 
 
 import pytest
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 
 def names(outcome, *kinds):

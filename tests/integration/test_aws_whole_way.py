@@ -20,7 +20,7 @@ from tests.integration import aws_clusters
 from tests.integration.aws_clusters import AwsCluster
 from workloads.forest import PRESETS, plain, validate
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
+pytestmark = pytest.mark.timeout(2400)
 WORK = (
     "--preset",
     "tiny",
