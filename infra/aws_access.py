@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts import ports
 from contracts.errors import UsageError
-from infra.aws_rules import WIDEST_OPERATOR
+from infra.cloud_rules import WIDEST_OPERATOR
 
 RULE_TAG, RULE = "tandem:rule", "ssh"
 

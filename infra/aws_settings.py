@@ -1,6 +1,6 @@
 """What may be asked of machines on EC2; every error is told at once, before any call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,7 +8,9 @@ from typing import Any, Literal
 from contracts.aws_catalogue import InstanceType
 from contracts.schema import Problems
 from infra import aws_rules as rules
-from infra.settings import cluster_name, node_count, number
+from infra import cloud_rules
+from infra.asker import Asker
+from infra.settings import cluster_name, node_count
 
 Market = Literal["on-demand", "spot"]
 
@@ -112,21 +114,21 @@ def parse_aws(
         name: given[name] if given.get(name) not in (None, "") else default
         for name, default in DEFAULTS.items()
     }
-    ask = _Asker(known, problems)
+    ask = Asker(known, problems)
     values: dict[str, Any] = {
         "cluster_id": cluster_name(known["name"], problems),
         "region": rules.region(region, ask.flag("unlisted-types"), problems),
-        "owner": ask.text("owner", rules.OWNER) or rules.clean_owner(user),
-        "operator_cidrs": rules.operator_cidrs(
+        "owner": ask.text("owner", cloud_rules.OWNER) or cloud_rules.clean_owner(user),
+        "operator_cidrs": cloud_rules.operator_cidrs(
             known["operator-cidrs"], ask.flag("allow-open-ssh"), problems
         ),
         "zone": ask.text("zone", rules.ZONE),
         "vpc": ask.text("vpc", rules.VPC),
         "subnet": ask.text("subnet", rules.SUBNET),
         "image": ask.text("image", rules.IMAGE),
-        "ssh_user": ask.text("ssh-user", rules.USER),
+        "ssh_user": ask.text("ssh-user", cloud_rules.USER),
         "disk_gib": ask.whole("disk-gib", 8, 16384),
-        "address_url": ask.text("address-url", rules.ADDRESS_URL),
+        "address_url": ask.text("address-url", cloud_rules.ADDRESS_URL),
         "bucket": ask.text("bucket", rules.BUCKET),
         "purge_bucket": ask.flag("purge-bucket"),
         "spot_fallback": ask.flag("spot-fallback"),
@@ -137,7 +139,9 @@ def parse_aws(
     }
     _check_together(values, problems)
     machines = _machines(known, values["region"], ask, problems)
-    values["network"] = rules.network(known["network"], len(machines), problems)
+    values["network"] = cloud_rules.network(
+        known["network"], len(machines), rules.RESERVED_ADDRESSES, problems
+    )
     rules.one_architecture([one.kind for one in machines], problems)
     problems.raise_if_any(
         "the stack's configuration",
@@ -148,7 +152,7 @@ def parse_aws(
 
 
 def _machines(
-    known: Mapping[str, Any], region: str | None, ask: "_Asker", problems: Problems
+    known: Mapping[str, Any], region: str | None, ask: Asker, problems: Problems
 ) -> list[AwsMachine]:
     count = node_count(known["nodes"], problems) or 1
     market = ask.choice("workers", ("on-demand", "spot"))
@@ -190,53 +194,3 @@ def _check_together(values: Mapping[str, Any], problems: Problems) -> None:
         problems.add("zone", f"must be one of {values['region']}, is {values['zone']!r}")
     if values["bucket"] and values["purge_bucket"]:
         problems.add("purge-bucket", "is for a bucket made here; a given one is never emptied")
-
-
-class _Asker:
-    """Takes single values from a configuration and notes what is wrong with them."""
-
-    def __init__(self, known: Mapping[str, Any], problems: Problems) -> None:
-        self._known = known
-        self._problems = problems
-
-    def text(self, name: str, rule: rules.Text) -> str | None:
-        value = self._known[name]
-        if value == "" or rule.pattern.match(str(value)):
-            return str(value) or None
-        self._problems.add(name, f"{rule.words}, is {value!r:.80}")
-        return None
-
-    def flag(self, name: str) -> bool:
-        value = self._known[name]
-        if str(value).lower() in ("true", "false"):
-            return str(value).lower() == "true"
-        self._note(name, f"must be true or false, is {value!r:.80}")
-        return False
-
-    def choice(self, name: str, choices: Sequence[str]) -> Any:
-        value = self._known[name]
-        if value in choices:
-            return value
-        self._note(name, f"must be {' or '.join(choices)}, is {value!r:.80}")
-        return choices[0]
-
-    def amount(self, name: str, least: float, most: float) -> float | None:
-        value = self._known[name]
-        if value == "":
-            return None
-        found = number(value)
-        if found is None or not least <= found <= most:
-            self._note(name, f"must be a number from {least:g} to {most:g}, is {value!r:.80}")
-            return None
-        return found
-
-    def whole(self, name: str, least: int, most: int) -> int | None:
-        found = self.amount(name, least, most)
-        if found is not None and found != int(found):
-            self._note(name, f"must be a whole number, is {found:g}")
-        return None if found is None else int(found)
-
-    def _note(self, name: str, rule: str) -> None:
-        # A flag may be asked for twice.
-        if f"{name}: {rule}" not in self._problems.found:
-            self._problems.add(name, rule)

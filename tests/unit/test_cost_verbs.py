@@ -12,7 +12,7 @@ from contracts import aws_prices
 from cost import audit as audits
 from cost.account import Account
 from cost.found import REGIONAL
-from infra.aws_rules import clean_owner
+from infra.cloud_rules import clean_owner
 from tasks import audit
 from tests.command_line import fab
 from tests.doubles.aws_cluster import CLUSTER, make_cluster, make_network
