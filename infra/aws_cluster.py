@@ -1,13 +1,13 @@
 """A cluster on EC2 as one component of Pulumi."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from contracts import machine_files
 from contracts.inventory import SCHEMA
 from infra import aws_nodes
 from infra.aws_frame import Frame
@@ -18,7 +18,7 @@ from infra.aws_security import declare_security
 from infra.aws_settings import AwsSettings
 from infra.aws_storage import declare_storage
 from infra.aws_strays import NoStrays
-from infra.inventory_file import InventoryFile
+from infra.inventory_file import InventoryFile, as_text
 from infra.lifetime import Lifetime
 from infra.operator_key import OperatorKey
 
@@ -47,7 +47,7 @@ class AwsCluster(pulumi.ComponentResource):
         under = pulumi.ResourceOptions(parent=self)
         lifetime = Lifetime("lifetime", settings.ttl_hours, under)
         frame = Frame(settings, lifetime.expires_at, self)
-        key_path = _key_path(settings)
+        key_path = machine_files.operator_key(settings.state, settings.cluster_id)
         operator = OperatorKey("operator-key", key_path, under)
         key = aws.ec2.KeyPair(
             "key",
@@ -84,10 +84,6 @@ class AwsCluster(pulumi.ComponentResource):
         )
 
 
-def _key_path(settings: AwsSettings) -> Path:
-    return settings.state / "machines" / settings.cluster_id / "id_ed25519"
-
-
 def _document(
     frame: Frame,
     lifetime: Lifetime,
@@ -113,14 +109,4 @@ def _document(
         "ssh_key_path": str(key_path),
         "nodes": [aws_nodes.document(frame, node) for node in nodes],
     }
-    return pulumi.Output.from_input(document).apply(_text)
-
-
-def _text(document: Mapping[str, Any]) -> str:
-    """Return the document without what is absent, in JSON."""
-    nodes = [_present(node) for node in document["nodes"]]
-    return json.dumps({**_present(document), "nodes": nodes}, sort_keys=True)
-
-
-def _present(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if value is not None}
+    return pulumi.Output.from_input(document).apply(as_text)

@@ -9,10 +9,10 @@ from typing import Any
 import pulumi
 from pulumi.runtime import config as given_config
 
-from contracts.errors import UsageError
 from infra import operator_address
 from infra.aws_cluster import AwsCluster
 from infra.aws_settings import AwsSettings, parse_aws
+from infra.passphrase import check_passphrase
 
 
 def declare_aws(
@@ -28,7 +28,7 @@ def declare_aws(
         If the operator's address is asked for and cannot be found.
     """
     settings = read_settings(config, state)
-    _check_passphrase(os.environ, stack_file or Path(f"Pulumi.{pulumi.get_stack()}.yaml"))
+    check_passphrase(os.environ, stack_file or Path(f"Pulumi.{pulumi.get_stack()}.yaml"))
     cidrs = settings.operator_cidrs or (f"{operator_address.find(settings.address_url)}/32",)
     cluster = AwsCluster("cluster", settings, cidrs)
     return {
@@ -52,19 +52,4 @@ def read_settings(config: pulumi.Config, state: Path) -> AwsSettings:
         profile=provider.get("profile"),
         state=state,
         user=getpass.getuser(),
-    )
-
-
-def _check_passphrase(environment: Mapping[str, str], stack_file: Path) -> None:
-    """Refuse to keep secrets under an empty passphrase, where a passphrase keeps them."""
-    if environment.get("PULUMI_CONFIG_PASSPHRASE") != "":
-        return
-    if environment.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
-        return
-    if stack_file.exists() and "\nsecretsprovider:" in f"\n{stack_file.read_text()}":
-        return
-    raise UsageError(
-        "PULUMI_CONFIG_PASSPHRASE is empty, and this stack's state holds keys of machines.",
-        next_step="pulumi stack change-secrets-provider passphrase with a passphrase of yours, "
-        "then export PULUMI_CONFIG_PASSPHRASE with it",
     )

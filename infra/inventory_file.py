@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,16 @@ def merged(
     if found == before:
         return found
     return dataclasses.replace(found, generation=before.generation + 1)
+
+
+def as_text(document: Mapping[str, Any]) -> str:
+    """Return an inventory's document without what is absent, in JSON."""
+    nodes = [_present(node) for node in document["nodes"]]
+    return json.dumps({**_present(document), "nodes": nodes}, sort_keys=True)
+
+
+def _present(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if value is not None}
 
 
 def _with_known_key(node: Node, before: Node | None) -> Node:
