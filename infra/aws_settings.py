@@ -41,8 +41,13 @@ DEFAULTS: Mapping[str, Any] = {
     "budget": "",
 }
 LEAST_TTL_HOURS = 0.25
-# Settings of the local machines, which have defaults in the project and so are always there.
-OF_OTHERS = ("provider", "cpus", "memory", "price", "currency")
+# Settings of other machines, which have defaults in the project and so are always there.
+OF_OTHERS = (
+    *("provider", "cpus", "memory", "price", "currency"),
+    *("head-flavor", "worker-flavors", "coins", "volume-gib", "volume-type"),
+    *("external-network", "given-network", "floating-ip", "nameservers"),
+    *("container", "s3-endpoint", "s3-region", "ends", "renew"),
+)
 
 
 @dataclass(frozen=True)
