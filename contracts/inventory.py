@@ -16,6 +16,7 @@ MAKE_ONE = "fab local.up --nodes 3, or pulumi up, or name a file with --inventor
 _OPTIONAL: tuple[tuple[str, Any, Any], ...] = (
     ("expires_at", str, rules.time),
     ("bucket", str, rules.plain),
+    ("bucket_region", str, rules.plain),
     ("security_group_id", str, rules.plain),
     ("ttl_hours", (int, float), rules.positive),
     ("idle_minutes", (int, float), rules.positive),
@@ -58,6 +59,7 @@ class Inventory:
 
     `expires_at` is when the machines end themselves, `ttl_hours` after `created_at`, or after
     `idle_minutes` without work, or when they have cost `budget` (in the nodes' currency).
+    `bucket_region` is where the bucket is, if not in `region`.
     """
 
     cluster_id: str
@@ -70,6 +72,7 @@ class Inventory:
     nodes: tuple[Node, ...]
     expires_at: str | None = None
     bucket: str | None = None
+    bucket_region: str | None = None
     security_group_id: str | None = None
     ttl_hours: float | None = None
     idle_minutes: float | None = None

@@ -60,5 +60,15 @@ def _aws(config: pulumi.Config, state: Path) -> Mapping[str, pulumi.Input[object
     return declare_aws(config, state)
 
 
+def _openstack(config: pulumi.Config, state: Path) -> Mapping[str, pulumi.Input[object]]:
+    from infra.openstack_stack import declare_openstack
+
+    return declare_openstack(config, state)
+
+
 _Declaration = Callable[[pulumi.Config, Path], Mapping[str, pulumi.Input[object]]]
-_PROVIDERS: Mapping[str, _Declaration] = {"local": _local, "aws": _aws}
+_PROVIDERS: Mapping[str, _Declaration] = {
+    "local": _local,
+    "aws": _aws,
+    "openstack": _openstack,
+}

@@ -41,7 +41,7 @@ def request(inventory: Inventory, node: str) -> dict[str, Any]:
         )
     return {
         "bucket": inventory.bucket,
-        "region": inventory.region,
+        "region": inventory.bucket_region or inventory.region,
         "prefix": prefix(inventory),
         "node": node,
     }

@@ -97,7 +97,7 @@ def _asked_for(args: mocks.MockCallArgs) -> list[str]:
 
 
 class _Cloud(mocks.Mocks):
-    """Answers as AWS and the dynamic resources would."""
+    """Answers as the clouds and the dynamic resources would."""
 
     def __init__(self, found: Declaration, answers: dict[str, Any]) -> None:
         self._found = found
@@ -123,7 +123,14 @@ class _Cloud(mocks.Mocks):
             return made if kind == "Instance" else {**_snake(made), "market": "spot"}
         if kind == "InventoryFile":
             return {"inventory": {"written": args.inputs["document"]}}
+        if kind == "Port":
+            return {"allFixedIps": [f"10.210.0.{args.name.split('-')[1]}"]}
         named = {
+            "Sweep": {"mark": args.inputs.get("mark") or "0a1b2c3d"},
+            "Keypair": {"name": "key-made"},
+            "FloatingIp": {"address": "198.51.100.1"},
+            "ApplicationCredential": {"secret": "opens-nothing"},
+            "Ec2CredentialV3": {"access": "a1", "secret": "opens-nothing-either"},
             "KeyPair": {"keyName": "key-made"},
             "Bucket": {"bucket": "bucket-made", "arn": "arn:aws:s3:::bucket-made"},
             "Role": {"name": "role-made"},
