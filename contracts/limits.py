@@ -22,6 +22,7 @@ FALLBACK_SECONDS = 12 * 3600
 
 _MODULES = (
     "__init__",
+    "machine_delete",
     "machine_end",
     "machine_use",
     "program",

@@ -123,7 +123,8 @@ def limit(context: Context) -> None:
             )
             for name in context.names
         }
-    outcomes = guard.apply(context.links, inventory, context.reached, context.tell, last)
+    end = guard.ending(context.request.state, inventory)
+    outcomes = guard.apply(context.links, inventory, context.reached, context.tell, last, end)
     started = outcomes.values()
     context.changed += [f"{name}: watchdog started" for name, new in started.items() if new]
 
@@ -134,6 +135,8 @@ def bucket(context: Context) -> None:
     if inventory.bucket is None:
         return
     pythons = {name: f"{context.plans[name].path}/bin/python" for name in context.names}
+    homes = {name: context.facts[name].home for name in context.names}
+    store.bring_key(context.links, inventory, context.request.state, homes)
     store.check(context.links, inventory, pythons, context.tell).values()
 
 

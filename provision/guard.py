@@ -1,11 +1,13 @@
 """The limits of the machines of an inventory: how long they live, how long they may idle."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from contracts import limits
+from contracts import limits, machine_files
+from contracts.errors import InvalidDocument
 from contracts.inventory import Inventory
 from contracts.progress import Tell, step, tell_nobody
 from provision.connection import Connection
@@ -35,11 +37,13 @@ def apply(
     names: Sequence[str],
     tell: Tell = tell_nobody,
     last_work: Mapping[str, Mapping[str, Any]] | None = None,
+    ending: Mapping[str, Any] | None = None,
 ) -> Outcomes[bool]:
     """Give machines the limits of their inventory, all at once; every one is tried.
 
-    `last_work` is what each does before it ends; without it, what it was told before stays.
-    The value of each is whether the watchdog had to be started.
+    `last_work` is what each does before it ends, and `ending` what lets the head delete all of
+    them; without these, what was told before stays. The value of each is whether the watchdog
+    had to be started.
     """
     wanted = limits_of(inventory) or limits.Limits()
     program = limits.pack(_ROOT)
@@ -49,9 +53,40 @@ def apply(
             document = wanted.document()
             if name in (last_work or {}):
                 document["before"] = dict((last_work or {})[name])
+            if ending is not None and name == inventory.head.name:
+                document["ending"] = dict(ending)
             return set_limits(links[name], program, document)
 
     return on_each("setting limits", list(names), give, seconds=2 * GUARD_SECONDS)
+
+
+def ending(state: Path, inventory: Inventory) -> Mapping[str, Any] | None:
+    """Return what lets the head delete the machines; None where shutting down is an end.
+
+    Raises
+    ------
+    InvalidDocument
+        If the file of it is damaged.
+    """
+    path = machine_files.ending(state, inventory.cluster_id)
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text())
+        known = {one.instance_id for one in inventory.nodes} <= set(found["servers"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidDocument(
+            source=str(path),
+            problems=[f"{error!r}"],
+            next_step="pulumi up, which writes it anew",
+        ) from error
+    if not known:
+        raise InvalidDocument(
+            source=str(path),
+            problems=["servers: does not have every machine of the inventory"],
+            next_step="pulumi up, which writes it anew",
+        )
+    return dict(found)
 
 
 def set_limits(connection: Connection, program: bytes, document: Mapping[str, Any]) -> bool:

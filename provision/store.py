@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from contracts import limits
+from contracts import limits, machine_files
 from contracts.errors import UsageError
 from contracts.inventory import Inventory
 from contracts.progress import Tell, step, tell_nobody
@@ -16,6 +16,7 @@ from provision import lock as locks
 from provision.environment_plan import environment_plan
 from provision.facts import parse
 from provision.links import Links
+from provision.node import store as node_store
 from provision.parallel import Outcomes, on_each
 from provision.remote_program import NodeFailure, Program, call
 
@@ -80,6 +81,24 @@ def pythons(
 
     names = [node.name for node in inventory.nodes]
     return on_each("checking", names, look, seconds=CHECK_SECONDS + 15.0).values()
+
+
+def bring_key(
+    links: Links, inventory: Inventory, state: Path, homes: Mapping[str, str]
+) -> None:
+    """Give machines that have no role for the bucket the key that the operator holds, if any.
+
+    `homes` are Tandem's folders, by node.
+    """
+    path = machine_files.store(state, inventory.cluster_id)
+    if not path.exists():
+        return
+    content = path.read_bytes()
+
+    def give(name: str) -> None:
+        links[name].put(content, f"{homes[name]}/{node_store.CREDENTIALS}", 0o600)
+
+    on_each("bringing the bucket's key", list(homes), give, seconds=CHECK_SECONDS).values()
 
 
 def check(

@@ -1,8 +1,9 @@
 """The cluster's bucket, for work that reads its data there or keeps something there.
 
-On a node, credentials are those of the machine's role, which the AWS SDK finds by itself;
-bring-up proved on every node that they reach the bucket. Data lie under `data/` for every
-cluster that has the bucket, now or later; what a run found lies with the rest of its cluster.
+On a node, credentials are those of the machine's role, which the AWS SDK finds by itself, or
+those that bring-up brought; it proved on every node that they reach the bucket. Data lie under
+`data/` for every cluster that has the bucket, now or later; what a run found lies with the rest
+of its cluster.
 
 >>> store = open_store()  # doctest: +SKIP
 >>> store.write("models/best.json", b"{}")  # doctest: +SKIP
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from contracts import inventory as inventories
+from contracts import machine_files
 from contracts.errors import TandemError, UsageError
 from contracts.files import state_folder
 
 SETTINGS = Path("~/.tandem/store.json")
+CREDENTIALS = Path("~/.tandem/credentials/store.ini")
 DATA = "data"
 RESULTS = "results"
 CONNECT_SECONDS = 5
@@ -37,12 +40,16 @@ class Facts:
 class Store:
     """A bucket; `prefix` is the part of it in which a cluster keeps what it found.
 
+    `credentials` is a file of them and of where the bucket is, in the format of the AWS SDK's
+    configuration, if the SDK shall not find them by itself.
+
     Every method raises TandemError, with the cloud's own words, if the bucket refuses.
     """
 
     bucket: str
     region: str
     prefix: str
+    credentials: Path | None = None
 
     def facts(self, key: str) -> Facts:
         """Return what there is to know of an object of the data without reading it."""
@@ -96,13 +103,20 @@ class Store:
     def _client(self) -> Any:
         import boto3  # a second of a small machine, which only this work pays
         from botocore.config import Config
+        from botocore.session import Session
 
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=SILENCE_SECONDS,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         )
-        return boto3.client("s3", region_name=self.region, config=config)
+        # A profile that is named goes before variables, which may be those of another account.
+        asker = Session(profile="default" if self.credentials else None)
+        if self.credentials:
+            asker.set_config_variable("config_file", str(self.credentials))
+            asker.set_config_variable("credentials_file", str(self.credentials))
+        session = boto3.Session(botocore_session=asker)
+        return session.client("s3", region_name=self.region, config=config)
 
 
 def open_store(settings: Path = SETTINGS) -> Store:
@@ -115,13 +129,14 @@ def open_store(settings: Path = SETTINGS) -> Store:
     """
     try:
         found = json.loads(settings.expanduser().read_text())
-        return Store(found["bucket"], found["region"], found["prefix"])
+        where = found["bucket"], found["region"], found["prefix"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             "This cluster has no bucket.",
             cause=f"{settings}: {error}",
             next_step="name one in the inventory as bucket, then fab cluster.start",
         ) from error
+    return Store(*where, _present(CREDENTIALS.expanduser()))
 
 
 def operators_store() -> Store:
@@ -140,4 +155,9 @@ def operators_store() -> Store:
             cause=f"It is {path}.",
             next_step="pulumi up --stack aws makes one; or name one in the inventory as bucket",
         )
-    return Store(known.bucket, known.region, known.cluster_id)
+    own = _present(machine_files.store(state_folder(), known.cluster_id))
+    return Store(known.bucket, known.bucket_region or known.region, known.cluster_id, own)
+
+
+def _present(path: Path) -> Path | None:
+    return path if path.exists() else None

@@ -29,6 +29,8 @@ def main(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     words = _as_root(
         ["python3", "-I", "-S", WATCHDOG, "set"], json.dumps(request["limits"], sort_keys=True)
     )
+    if request["limits"].get("ending"):
+        _may_delete()
     return {"missing": False, "words": words}
 
 
@@ -48,6 +50,18 @@ def _digest(path: str) -> str:
             return hashlib.sha256(stream.read()).hexdigest()
     except OSError:
         return ""
+
+
+def _may_delete() -> None:
+    try:
+        _as_root(["python3", "-I", "-S", WATCHDOG, "prove"])
+    except Failure as error:
+        raise Failure(
+            "this machine could not delete the cluster's machines when their time is up.",
+            cause=str(error.record["cause"]).strip().rpartition("\n")[2],
+            next_step="pulumi up, which mends the credential; on a cloud without access rules "
+            "pulumi config set ends stop, and remember that machines cost on",
+        ) from error
 
 
 def _as_root(command: list[str], text: str = "") -> str:

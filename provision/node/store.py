@@ -1,6 +1,6 @@
-"""The cluster's bucket, seen from a node through the role of its machine.
+"""The cluster's bucket, seen from a node through the role of its machine, or a key of its own.
 
-Runs with the environment's Python, which has boto3; nothing here holds a key of an account.
+Runs with the environment's Python, which has boto3.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from provision.node.program import Channel, Failure
 # Relative to Tandem's folder. Never the credentials, which lie beside them.
 KEPT = ("logs", "runs", "ray/session_*/logs")
 SETTINGS = "store.json"
+# There where machines have no role for the bucket; it says where the bucket is, too.
+CREDENTIALS = "credentials/store.ini"
 CONNECT_SECONDS = 5
 SILENCE_SECONDS = 20
 ATTEMPTS = 3
@@ -55,6 +57,9 @@ def _client(region: str) -> Any:
     import boto3
     from botocore.config import Config
 
+    key = os.path.join(os.path.expanduser("~"), ".tandem", CREDENTIALS)
+    if os.path.exists(key):
+        os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = key
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=SILENCE_SECONDS,

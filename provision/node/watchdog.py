@@ -1,7 +1,8 @@
 """Ends this machine when its time is up or nobody uses it; no credentials and no network.
 
 It is root's, is started at every boot and by every bring-up, and shuts the machine down, which
-in the cloud means that the machine is gone. Two limits stand in `/etc/tandem/limits.json`:
+in most clouds means that the machine is gone; where not, the head deletes all before. Two
+limits stand in `/etc/tandem/limits.json`:
 
 - a moment (or seconds since the first start) after which the machine ends;
 - the seconds in a row without any use after which it ends.
@@ -9,6 +10,7 @@ in the cloud means that the machine is gone. Two limits stand in `/etc/tandem/li
     python3 watchdog.pyz install     start it, or the newer of two; again: nothing to do
     python3 watchdog.pyz set         take over the limits on standard input, then install
     python3 watchdog.pyz watch       what `install` starts
+    python3 watchdog.pyz prove       see that the cluster's machines may be deleted from here
     python3 watchdog.pyz save ...    what `watch` has done last, where there is a bucket
 """
 
@@ -23,11 +25,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from provision.node import machine_end, watchdog_service
+from provision.node import machine_delete, machine_end, watchdog_service
 from provision.node.machine_use import Use
 
 # A machine whose limits cannot be read must not live for ever.
 FALLBACK = {"expires_at": None, "ttl_seconds": 12 * 3600, "idle_seconds": 3600}
+# What was told once stays: the last work, and what deletes the machines of the cluster.
+_KEPT = ("before", "ending")
 LONGEST_LOOK_SECONDS = 10.0
 SHORTEST_LOOK_SECONDS = 0.2
 _LOG = "/var/log/tandem-watchdog.log"
@@ -82,7 +86,7 @@ def read_limits(path: str) -> dict[str, Any] | None:
             found = json.load(stream)
         numbers = {key: found.get(key) for key in FALLBACK}
         if all(one is None or float(one) >= 0 for one in numbers.values()):
-            return {**numbers, "before": found.get("before")}
+            return {**numbers, **{key: found.get(key) for key in _KEPT}}
     except (OSError, ValueError, TypeError, AttributeError):
         pass
     return None
@@ -120,9 +124,12 @@ def main(arguments: list[str]) -> None:
         return
     if arguments == ["set"]:
         wanted = json.load(sys.stdin)
-        wanted.setdefault("before", (read_limits(files.limits) or {}).get("before"))
+        known = read_limits(files.limits) or {}
+        wanted = {**{key: known.get(key) for key in _KEPT}, **wanted}
         watchdog_service.write(files.limits, json.dumps(wanted), 0o600)
-    if arguments in (["set"], ["install"]):
+    if arguments == ["prove"]:
+        print(machine_delete.prove((read_limits(files.limits) or {})["ending"]))
+    elif arguments in (["set"], ["install"]):
         print(watchdog_service.install(program))
     elif watchdog_service.hold(program) is not None:
         _log("watching")
@@ -131,7 +138,9 @@ def main(arguments: list[str]) -> None:
 
 def _end(reason: str, files: Files) -> None:
     _log(f"shutting down: {reason}")
-    machine_end.last_work((read_limits(files.limits) or {}).get("before"), _log)
+    known = read_limits(files.limits) or {}
+    machine_end.last_work(known.get("before"), _log)
+    machine_delete.delete_all(known.get("ending"), _log)
     machine_end.power_off(_log)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from contracts import inventory as inventories
+from contracts import machine_files
 from contracts.errors import InvalidDocument, TandemError, UsageError
 from tests.doubles.aws_cluster import make_bucket
 from tests.doubles.run_specs import run_spec
@@ -15,7 +16,7 @@ from tests.unit.provision_examples import inventory
 from workloads import forest
 from workloads.data import datasets
 from workloads.driver.kept import keep
-from workloads.store import Store
+from workloads.store import Store, open_store, operators_store
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +37,34 @@ def held(aws, tmp_path, monkeypatch):
     monkeypatch.setenv("TANDEM_STATE", str(state))
     datasets.describe.cache_clear()
     return Store(**settings)
+
+
+def test_a_bucket_outside_aws_is_asked_with_the_key_of_its_own(tmp_path, monkeypatch):
+    state, home = tmp_path / "state", tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("TANDEM_STATE", str(state))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another-account")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    key, brought = machine_files.store(state, "example"), home / ".tandem/credentials/store.ini"
+    for path in (key, brought):
+        path.parent.mkdir(parents=True)
+        path.write_text(
+            "[default]\naws_access_key_id = of-the-project\naws_secret_access_key = s\n"
+            "endpoint_url = http://127.0.0.1:9\n"
+        )
+    settings = {"bucket": "b", "region": "us-east-1", "prefix": "p"}
+    (home / ".tandem/store.json").write_text(json.dumps(settings))
+    known = inventory(bucket="b", bucket_region="us-east-1", region="IU")
+    inventories.dump(known, state / "inventory.json")
+    assert operators_store().credentials == key
+    assert open_store().credentials == brought
+    for store in (operators_store(), open_store()):
+        asked = store._client().generate_presigned_url(
+            "get_object", Params={"Bucket": store.bucket, "Key": "k"}
+        )
+        assert asked.startswith("http://127.0.0.1:9/b/k?")
+        assert "=of-the-project&" in asked
+        assert store.region == "us-east-1"
 
 
 def put(held, name, **arrays):
