@@ -64,7 +64,6 @@ class Site:
     networks: tuple[Network, ...]
     zones: tuple[str, ...]
     store: bool
-    restricted_login: bool = False
 
     @property
     def servers_path(self) -> str:
@@ -97,7 +96,6 @@ def look(link: Any) -> Site:
         ),
         zones=_zones(link),
         store=link.has_service("object-store"),
-        restricted_login="applicationcredential" in str(link.config.config.get("auth_type")),
     )
 
 

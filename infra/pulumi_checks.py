@@ -1,4 +1,4 @@
-"""What there is of Pulumi: the program, a passphrase, the plugin of the cloud."""
+"""What there is of Pulumi: the program, a passphrase, the plugin of a cloud."""
 
 import json
 import os
@@ -16,8 +16,8 @@ PLUGIN_SECONDS = 60.0
 OLDEST = (3, 272)
 
 
-def pulumi(state: Path, *, cloud: bool) -> Iterator[Finding]:
-    """Yield what there is of Pulumi; without a `cloud` nothing of it is needed."""
+def pulumi(state: Path, *, cloud: str) -> Iterator[Finding]:
+    """Yield what there is of Pulumi for a cloud; if that is empty, nothing of it is needed."""
     found = pulumi_cli.find(state)
     if found is None:
         words, fix = pulumi_cli.WITHOUT, "fab setup.run"
@@ -32,7 +32,7 @@ def pulumi(state: Path, *, cloud: bool) -> Iterator[Finding]:
         yield Finding("pulumi", "ok", f"{found.version}, {found.origin}")
     if cloud:
         yield from _passphrase()
-        yield _plugin(found.path)
+        yield _plugin(found.path, cloud)
 
 
 def is_too_old(version: str) -> bool:
@@ -53,21 +53,21 @@ def _passphrase() -> Iterator[Finding]:
         )
 
 
-def _plugin(program: Path) -> Finding:
-    wanted = metadata.version("pulumi-aws")
-    versions = _plugins(program)
+def _plugin(program: Path, cloud: str) -> Finding:
+    wanted = metadata.version(f"pulumi-{cloud}")
+    versions = _plugins(program, cloud)
     if wanted in versions:
-        return Finding("plugin aws", "ok", wanted)
+        return Finding(f"plugin {cloud}", "ok", wanted)
     there = f"there is {', '.join(versions)}" if versions else "there is none"
     return Finding(
-        "plugin aws",
+        f"plugin {cloud}",
         "note",
         f"{wanted} is wanted, {there}; pulumi up fetches it",
-        f"pulumi plugin install resource aws v{wanted}",
+        f"pulumi plugin install resource {cloud} v{wanted}",
     )
 
 
-def _plugins(program: Path) -> list[str]:
+def _plugins(program: Path, name: str) -> list[str]:
     try:
         done = subprocess.run(
             [str(program), "plugin", "ls", "--json"],
@@ -78,7 +78,7 @@ def _plugins(program: Path) -> list[str]:
         )
         plugins = json.loads(done.stdout)
         return [
-            str(one["version"]) for one in plugins if one["name"] == "aws" and one["version"]
+            str(one["version"]) for one in plugins if one["name"] == name and one["version"]
         ]
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
         return []

@@ -3,7 +3,7 @@
 import getpass
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from infra import (
 from infra.aws_settings import AwsSettings, parse_aws
 from infra.findings import Finding, guarded
 from provision import node_uv
+from tasks import doctor_operator
 from tasks.verb import Answer, verb
 
 LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
@@ -44,7 +45,7 @@ _MARKS = {"ok": "✓", "note": "-", "bad": "✗"}
 
 @verb(
     help={
-        "provider": "aws or local; by default what the stack says",
+        "provider": "aws, openstack or local; by default what the stack says",
         "stack": "the Pulumi stack whose configuration is meant",
     }
 )
@@ -52,18 +53,25 @@ def doctor(context: Context, provider: str = "", stack: str = "") -> Answer:
     """Look at all that machines need, before money is spent; each finding with its fix.
 
     For AWS: credentials, region, types, quota, image, key, this computer's address, Pulumi and
-    its plugin, and uv for machines of another processor, which is fetched. For local machines:
-    the Docker engine, the node image, Pulumi. Nothing is changed in the account. Ends with 1 if
-    anything would keep machines from being made.
+    its plugin, and uv for machines of another processor, which is fetched. For OpenStack:
+    login, flavors, image and its user, quotas, network, what ends machines, key, address,
+    Pulumi and its plugin. For local machines: the Docker engine, the node image, Pulumi.
+    Nothing is changed in the account. Ends with 1 if anything would keep machines from being
+    made.
     """
-    name = stack or ("aws" if provider in ("", "aws") else provider)
+    name = stack or {"": "aws", "openstack": "ssc"}.get(provider, provider)
     known = stack_file.read(name)
     kind = provider or known.get("tandem:provider", "local")
-    if kind not in ("aws", "local"):
+    looks: dict[str, Callable[[], list[Finding]]] = {
+        "aws": partial(_aws, name, known),
+        "openstack": partial(_openstack, name, known),
+        "local": _local,
+    }
+    if kind not in looks:
         raise UsageError(
-            f"There is no provider {kind!r}.", next_step="--provider aws or --provider local"
+            f"There is no provider {kind!r}.", next_step=f"--provider {' or '.join(looks)}"
         )
-    found = _aws(name, known) if kind == "aws" else _local()
+    found = looks[kind]()
     lines = [
         f"{_MARKS[one.state]} {one.what:<22} {one.words}"
         + (f"\n    Fix: {one.fix}" if one.state != "ok" and one.fix else "")
@@ -83,17 +91,24 @@ def _local() -> list[Finding]:
     return [
         *guarded("Docker engine", _engine),
         *guarded("node image", _node_image),
-        *guarded("pulumi", partial(pulumi_checks.pulumi, state_folder(), cloud=False)),
+        *guarded("pulumi", partial(pulumi_checks.pulumi, state_folder(), cloud="")),
     ]
+
+
+def _openstack(stack: str, known: dict[str, str]) -> list[Finding]:
+    # Its SDK takes a second to import, and every other verb does without.
+    from tasks import doctor_openstack
+
+    return doctor_openstack.look(stack, known)
 
 
 def _aws(stack: str, known: dict[str, str]) -> list[Finding]:
     settings, found = _settings(stack, known)
-    pulumi = partial(pulumi_checks.pulumi, state_folder(), cloud=True)
+    pulumi = partial(pulumi_checks.pulumi, state_folder(), cloud="aws")
     found += guarded("pulumi", pulumi)
     if settings is None:
         return found
-    found += guarded("key", partial(_key, settings))
+    found += guarded("key", partial(doctor_operator.key, settings.state, settings.cluster_id))
     found += guarded("address", partial(_address, settings))
     found += guarded("uv", partial(_uv, settings))
     accounts: list[Account] = []
@@ -136,16 +151,6 @@ def _identity(settings: AwsSettings, accounts: list[Account]) -> Iterator[Findin
     yield Finding("credentials", "ok", f"{who['arn']} in account {who['account']}")
 
 
-def _key(settings: AwsSettings) -> Iterator[Finding]:
-    path = settings.state / "machines" / settings.cluster_id / "id_ed25519"
-    if not path.exists():
-        yield Finding("key", "ok", f"{path} is made by the first pulumi up")
-    elif path.stat().st_mode & 0o077:
-        yield Finding("key", "bad", f"{path} can be read by others", f"chmod 600 {path}")
-    else:
-        yield Finding("key", "ok", str(path))
-
-
 def _uv(settings: AwsSettings) -> Iterator[Finding]:
     """Yield whether machines of another processor than this one's can be brought up."""
     for machine in sorted({one.kind.architecture for one in settings.machines if one.kind}):
@@ -166,17 +171,12 @@ def _address(settings: AwsSettings) -> Iterator[Finding]:
                 account = Account(machines.region, profile=settings.profile)
                 client = account.client("ec2")
                 lets_in = aws_access.blocks(client, group)
-            yield _covered(own, lets_in, f"group {group}", "fab cluster.allow")
+            yield doctor_operator.covered(own, lets_in, f"group {group}", "fab cluster.allow")
             return
     wanted = settings.operator_cidrs or (own,)
-    yield _covered(own, wanted, "operator-cidrs", "pulumi config rm operator-cidrs")
-
-
-def _covered(own: str, blocks: tuple[str, ...], where: str, fix: str) -> Finding:
-    if aws_access.covers(blocks, own):
-        return Finding("address", "ok", f"{own} may reach SSH ({where})")
-    words = f"this computer is {own}, and {where} lets in {', '.join(blocks) or 'nobody'}"
-    return Finding("address", "bad", words, fix)
+    yield doctor_operator.covered(
+        own, wanted, "operator-cidrs", "pulumi config rm operator-cidrs"
+    )
 
 
 def _engine() -> Iterator[Finding]:
