@@ -33,7 +33,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Line:
-    """One row of a bill: `count` things at `hourly` dollars an hour each."""
+    """One row of a bill: `count` things at `hourly` an hour each."""
 
     what: str
     count: int
@@ -53,6 +53,7 @@ class Estimate:
     lines: tuple[Line, ...]
     hours: float
     causes: tuple[str, ...] = ()
+    currency: str = CURRENCY
 
     @property
     def hourly(self) -> float:
@@ -67,7 +68,7 @@ class Estimate:
     def document(self) -> dict[str, Any]:
         """Return it as a JSON object."""
         return {
-            "currency": CURRENCY,
+            "currency": self.currency,
             "hours": self.hours,
             "hourly": round(self.hourly, 6),
             "total": round(self.total, 6),

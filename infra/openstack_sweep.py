@@ -52,7 +52,7 @@ def _interfaces(link: Any, mark: str) -> None:
         for port in link.network.ports(device_id=router.id):
             if port.device_owner.startswith("network:router_interface"):
                 with contextlib.suppress(exceptions.NotFoundException):
-                    link.network.remove_interface_from_router(router, port_id=port.id)
+                    link.network.remove_interface_from_router(router, port=port.id)
 
 
 def _routers(link: Any, mark: str) -> None:

@@ -12,6 +12,7 @@ import yaml
 from contracts.errors import InvalidDocument, UsageError
 from contracts.files import write_atomically
 
+CLOUDS = ("aws", "openstack")
 _STACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _DEFAULT_NAME = "local"  # what Pulumi.yaml says
 
@@ -45,14 +46,22 @@ def read(stack: str, folder: Path | None = None) -> dict[str, str]:
     return {key: _text(value) for key, value in found.items() if isinstance(value, plain)}
 
 
-def of_cluster(cluster: str | None, folder: Path | None = None) -> list[str]:
-    """Return the stacks on AWS whose cluster has that name; None means any."""
+def provider(stack: str, folder: Path | None = None) -> str:
+    """Return where the machines of a stack are; an empty text if it does not say, or is ""."""
+    return read(stack, folder).get("tandem:provider", "") if stack else ""
+
+
+def of_cluster(
+    cluster: str | None, folder: Path | None = None, provider: str | None = None
+) -> list[str]:
+    """Return the stacks whose cluster has that name, in a cloud; None means any."""
+    clouds = CLOUDS if provider is None else (provider,)
     found = []
     for path in sorted((folder or Path.cwd()).glob("Pulumi.*.yaml")):
         stack = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
         known = read(stack, folder)
         name = known.get("tandem:name", _DEFAULT_NAME)
-        if known.get("tandem:provider") == "aws" and cluster in (None, name):
+        if known.get("tandem:provider") in clouds and cluster in (None, name):
             found.append(stack)
     return found
 
@@ -117,7 +126,7 @@ def _of(
             f"There is no {path_of(stack, folder)}.",
             next_step="pulumi stack ls names the stacks",
         )
-    stacks = [stack] if stack else of_cluster(cluster, folder)
+    stacks = [stack] if stack else of_cluster(cluster, folder, "aws")
     return [(one, read(one, folder)) for one in stacks]
 
 

@@ -1,20 +1,22 @@
 """`fab cost.audit`: whether anything is left in the account, and its removal."""
 
+import contextlib
 import datetime
 import getpass
-from typing import Any
 
 from invoke.context import Context
 
 from contracts import inventory as inventories
-from contracts.errors import LEFTOVERS, PARTIAL, RefusedError, UsageError
+from contracts.errors import RefusedError, UsageError
 from contracts.files import state_folder
 from cost import audit as audits
 from cost.account import Account
+from cost.found import Found
 from cost.remove import remove
-from cost.use import Use, uses
+from cost.use import uses
 from infra import stack_file
-from infra.aws_rules import clean_owner
+from infra.cloud_rules import clean_owner
+from tasks.cost_words import Place, audited, named
 from tasks.progress import Progress
 from tasks.verb import Answer, listed, verb
 
@@ -44,11 +46,12 @@ def audit(
     Another owner's cluster whose time goes on is told, and is not called left unless it is
     the one that was asked for.
 
-    Looked for by tag: spot requests, instances, addresses, volumes, network interfaces,
+    Looked for by tag on AWS: spot requests, instances, addresses, volumes, network interfaces,
     security groups, internet gateways, subnets, route tables, networks, key pairs, instance
-    profiles, roles and buckets. Images of fab image.bake are named, too, and are not called
-    left: they are kept on purpose. What could not be looked at is told, and is not called
-    clean.
+    profiles, roles and buckets. On OpenStack by metadata: servers, volumes, addresses, ports,
+    routers, networks, security groups, key pairs, containers and credentials. Images of
+    fab image.bake are named, too, and are not called left: they are kept on purpose. What could
+    not be looked at is told, and is not called clean.
     """
     if delete and not cluster:
         raise UsageError(
@@ -61,87 +64,57 @@ def audit(
             f"Cluster {cluster!r} is the one of this state folder, and Pulumi knows of it.",
             next_step="pulumi destroy, which removes it and what is written of it here",
         )
-    account = Account(profile=stack_file.profile(cluster or None, stack))
-    number, tell = account.number(), Progress()
-    found = audits.audit(account, listed(regions) or None, cluster or None, tell)
-    refused: dict[Any, str] = {}
-    removed: tuple[Any, ...] = ()
-    used = uses(found.found, _owners(), datetime.datetime.now(datetime.UTC))
-    if delete and used and not in_use:
-        raise RefusedError(
-            f"Cluster {cluster!r} is not removed: {used[cluster].words()}.",
-            next_step="pulumi destroy where its stack is known; otherwise the same command "
-            "with --in-use",
-        )
-    if delete and found.found:
-        refused = remove(account, found.found, tell)
-        removed = tuple(one for one in found.found if one not in refused)
-        found = audits.audit(account, found.regions, cluster, tell)
+    with contextlib.ExitStack() as links:
+        place = _place(cluster, stack, links)
+        found = place.look(listed(regions) or None, cluster or None)
+        refused: dict[Found, str] = {}
+        removed: tuple[Found, ...] = ()
+        used = uses(found.found, _owners(), datetime.datetime.now(datetime.UTC))
+        if delete and used and not in_use:
+            raise RefusedError(
+                f"Cluster {cluster!r} is not removed: {used[cluster].words()}.",
+                next_step="pulumi destroy where its stack is known; otherwise the same command "
+                "with --in-use",
+            )
+        if delete and found.found:
+            refused = place.remove(found.found)
+            removed = tuple(one for one in found.found if one not in refused)
+            found = place.look(found.regions, cluster)
     elsewhere = [] if cluster else [name for name, use in used.items() if use.elsewhere]
-    return _audited(found, number, removed, list(refused.values()), used, elsewhere)
+    return audited(place, found, removed, list(refused.values()), used, elsewhere, stack)
 
 
-def _audited(
-    found: audits.Audit,
-    number: str,
-    removed: tuple[Any, ...],
-    refused: list[str],
-    used: dict[str, Use],
-    elsewhere: list[str],
-) -> Answer:
-    left = [one for one in found.found if one.cluster not in elsewhere]
-    document = {
-        "account": number,
-        "clean": not left and not found.unseen,
-        "regions": list(found.regions),
-        "found": [one.document() for one in found.found],
-        "removed": [one.document() for one in removed],
-        "refused": refused,
-        "in_use": {name: use.words() for name, use in used.items()},
-        "unseen": found.unseen,
-        "kept": [{**vars(one), "kind": one.kind} for one in found.kept],
-        "seconds": round(found.seconds, 3),
-    }
-    lines = [f"removed {one.kind} {one.id} ({one.region})" for one in removed]
-    lines += [
-        f"LEFT {one.kind:<18} {one.id:<26} {one.region:<14} cluster {one.cluster} "
-        f"owner {one.owner or '-'} {one.state}"
-        for one in left
-    ]
-    lines += [
-        f"IN USE {sum(one.cluster == name for one in found.found)} things of cluster {name}: "
-        f"{used[name].words()}"
-        for name in elsewhere
-    ]
-    lines += [
-        f"KEPT {one.kind:<18} {one.id:<26} {one.region:<14} environment {one.environment}: it "
-        "costs what its snapshots take, until fab image.remove"
-        for one in found.kept
-    ]
-    lines += [f"NOT SEEN {what}: {why}" for what, why in found.unseen.items()]
-    lines += refused
-    regions = f"{len(found.regions)} regions" if found.regions[1:] else found.regions[0]
-    where = f"{named(number)}, {regions} in {found.seconds:.1f} s"
-    if left:
-        lines.append(f"{len(left)} things are left ({where}).")
-        lines.append(f"Next: {_advice(sorted({one.cluster for one in left}), used)}")
-        return Answer(document, "\n".join(lines), LEFTOVERS)
-    if not found.unseen:
-        return Answer(document, "\n".join([*lines, f"Clean: nothing is left ({where})."]))
-    lines.append(
-        f"Nothing was found, and {len(found.unseen)} places could not be looked at ({where})."
+def _place(cluster: str, stack: str, links: contextlib.ExitStack) -> Place:
+    """Return where a stack, or else the stacks of a cluster, have their machines."""
+    there = _on_openstack(cluster, stack)
+    if there:
+        from tasks import cost_openstack  # its SDK takes a second to import
+
+        return cost_openstack.place(there, links)
+    account, tell = Account(profile=stack_file.profile(cluster or None, stack)), Progress()
+    number = account.number()
+    return Place(
+        number,
+        named(number),
+        lambda regions, name: audits.audit(account, regions, name, tell),
+        lambda found: remove(account, found, tell),
     )
-    lines.append("Next: mend what is named above, then the same command again")
-    return Answer(document, "\n".join(lines), PARTIAL)
 
 
-def _advice(clusters: list[str], used: dict[str, Use]) -> str:
-    """Return what to do about clusters; nothing that removes one which is in use."""
-    free = [name for name in clusters if name not in used]
-    commands = "; ".join(f"fab cost.audit --cluster {name} --delete" for name in free)
-    first = ["pulumi destroy where the stack is known" + (f", else {commands}" if free else "")]
-    taken = [f"{name}: {used[name].words()}" for name in clusters if name in used]
-    return ". ".join([*first, *taken])
+def _on_openstack(cluster: str, stack: str) -> str:
+    """Return the stack on OpenStack that is meant; an empty text if AWS is."""
+    if stack or not cluster:
+        return stack if stack_file.provider(stack) == "openstack" else ""
+    stacks = stack_file.of_cluster(cluster)
+    if not stacks or any(stack_file.provider(one) != "openstack" for one in stacks):
+        return ""
+    if stacks[1:]:
+        raise UsageError(
+            f"Which project is meant? Several stacks have cluster {cluster!r}: "
+            f"{', '.join(stacks)}.",
+            next_step=f"--stack {stacks[0]}, or another of them",
+        )
+    return stacks[0]
 
 
 def _owners() -> set[str]:
@@ -149,8 +122,3 @@ def _owners() -> set[str]:
     stacks = map(stack_file.read, stack_file.of_cluster(None))
     named = {known.get("tandem:owner", "") for known in stacks}
     return {one for one in named if one} | {clean_owner(getpass.getuser())}
-
-
-def named(account: str) -> str:
-    """Return an account's number in words."""
-    return f"account {account or 'unknown'}"

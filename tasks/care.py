@@ -70,13 +70,20 @@ def allow(
     so that the next `pulumi up` agrees. Whoever else may reach them still may.
     """
     machines = inventories.load(_path(inventory))
+    if machines.provider == "openstack":
+        # A rule of neutron cannot be changed in place, so the stack has to know of another.
+        raise UsageError(
+            "Who may reach machines on OpenStack is changed by the stack itself.",
+            next_step="pulumi config set operator-cidrs ADDRESS/32, this computer's own, "
+            "then pulumi up",
+        )
     if machines.provider != "aws" or machines.security_group_id is None:
         raise UsageError(
             f"The machines of {machines.cluster_id!r} have no security group of ours.",
             cause=f"Their provider is {machines.provider!r}.",
             next_step="open SSH to this computer where those machines are kept",
         )
-    stacks = stack_file.of_cluster(machines.cluster_id)
+    stacks = stack_file.of_cluster(machines.cluster_id, provider="aws")
     known: dict[str, str] = {}
     for stack in stacks:
         known |= stack_file.read(stack)
@@ -206,7 +213,7 @@ def number(text: str, option: str) -> float:
 
 def _tell_account(wanted: Inventory) -> list[str]:
     """Write the limits of an inventory into stack and tags; return what there is to know."""
-    if wanted.provider != "aws":
+    if wanted.provider not in stack_file.CLOUDS:
         return []
     # In full, so that the next `up` finds the same second; and not less than a stack may have.
     hours = max(wanted.ttl_hours or 0.0, aws_settings.LEAST_TTL_HOURS)
@@ -218,6 +225,8 @@ def _tell_account(wanted: Inventory) -> list[str]:
 
 def _tags(wanted: Inventory) -> list[str]:
     """Write the new end into the tags; without an account that is told and no failure."""
+    if wanted.provider == "openstack":
+        return ["The marks in the cloud have the old end until the next pulumi up."]
     try:
         account = account_of(wanted)
         found = audit(account, [wanted.region], wanted.cluster_id).found
@@ -229,7 +238,7 @@ def _tags(wanted: Inventory) -> list[str]:
 
 def _configure(machines: Inventory, values: dict[str, str]) -> list[str]:
     """Write values into the stacks of a cluster; return the stacks."""
-    stacks = stack_file.of_cluster(machines.cluster_id)
+    stacks = stack_file.of_cluster(machines.cluster_id, provider=machines.provider)
     for stack in stacks:
         for key, value in values.items():
             stack_file.write(stack, key, value)

@@ -14,11 +14,12 @@ from contracts.files import state_folder
 from contracts.inventory import Inventory
 from cost import show as bills
 from cost.account import Account
-from cost.estimate import Estimate, Shape, estimate, hours_within
+from cost.estimate import Shape, estimate, hours_within
 from cost.prices import Prices
 from infra import aws_settings, stack_file
 from tasks import audit as audits
-from tasks.audit import WHOSE, named
+from tasks.audit import WHOSE
+from tasks.cost_words import estimate_lines, named
 from tasks.progress import Progress
 from tasks.verb import Answer, listed, verb, whole_number
 
@@ -57,9 +58,12 @@ def estimate_(
     """Show what a cluster would cost before there is one: machines, disks, addresses, hours.
 
     Prices come from AWS's price API and spot price history; where those do not answer, from
-    a table that comes along, and the answer names it and its day.
+    a table that comes along, and the answer names it and its day. For a stack on OpenStack the
+    machines are the stack's, and prices come from its own table of coins.
     """
     known = stack_file.read(stack)
+    if known.get("tandem:provider") == "openstack":
+        return _in_coins(known, hours, budget)
     where = region or known.get("aws:region", "")
     shape = _shape(known, nodes, type, head_type, workers, disk, hours, price)
     account = None if offline else _account(where, known.get("aws:profile"))
@@ -67,7 +71,7 @@ def estimate_(
         where = account.region if account else "eu-north-1"
     found = estimate(shape, Prices(account, where))
     document = {"region": where, "nodes": shape.nodes, **found.document()}
-    lines = _estimate_lines(found, where)
+    lines = estimate_lines(found, where)
     wish = budget or known.get("tandem:budget", "")
     if wish:
         lasts = hours_within(_amount(wish, "--budget"), found.hourly)
@@ -95,6 +99,12 @@ def show(
 
     Machines that are not in a cloud cost what their inventory says.
     """
+    if stack_file.provider(stack) == "openstack":
+        raise UsageError(
+            "Nobody on OpenStack tells what runs there and what that costs.",
+            next_step="fab cost.show without --stack, which reads the inventory; or "
+            f"fab cost.audit --stack {stack}",
+        )
     machines = None if stack else _machines(inventory)
     place: dict[str, Any] = {}
     if machines is not None and machines.provider != "aws" and not regions:
@@ -117,6 +127,21 @@ def show(
     words = [*lines, f"{total} ({seen})." if lines else f"Nothing runs {seen}."]
     document = {**bill.document(), **place}
     return Answer(document, "\n".join([*words, *_ends(machines), *bill.notes]))
+
+
+def _in_coins(known: dict[str, str], hours: str, budget: str) -> Answer:
+    from tasks import cost_openstack  # its SDK takes a second to import
+
+    wanted = _amount(hours, "--hours") if hours else None
+    found, stays = cost_openstack.estimate(known, wanted)
+    lines = estimate_lines(found, known.get("openstack:region") or "the cloud")
+    document = {**found.document(), "stays": stays}
+    wish = budget or known.get("tandem:budget", "")
+    if wish:
+        lasts = hours_within(_amount(wish, "--budget"), found.hourly)
+        document["budget_hours"] = round(lasts, 3)
+        lines.append(f"A budget of {wish} coins lasts {lasts:.1f} hours.")
+    return Answer(document, "\n".join([*lines, stays]))
 
 
 def _shape(
@@ -174,19 +199,6 @@ def _account(region: str, profile: str | None) -> Account | None:
         return Account(region or None, profile=profile, attempts=2)
     except TandemError:
         return None
-
-
-def _estimate_lines(found: Estimate, region: str) -> list[str]:
-    lines = [
-        f"{line.count:>3} x {line.what:<44} {line.hourly:>9.4f}/h {line.total_hourly:>9.4f}/h "
-        f" ({line.source})"
-        for line in found.lines
-    ]
-    lines.append(
-        f"In {region}: {found.hourly:.4f} USD an hour, {found.total:.2f} USD for "
-        f"{found.hours:g} hours, without storage in the bucket, traffic and tax."
-    )
-    return lines + [f"Not from AWS, because: {cause}" for cause in found.causes]
 
 
 def _machines(path: str) -> Inventory | None:

@@ -21,7 +21,8 @@ from infra import aws_image, node_image, stack_file
 from provision import bake as baking
 from provision import first_contact
 from tasks.account import account_of
-from tasks.audit import WHOSE, named
+from tasks.audit import WHOSE
+from tasks.cost_words import named
 from tasks.progress import Progress
 from tasks.verb import Answer, listed, verb
 
@@ -162,7 +163,7 @@ def remove(context: Context, image: str, regions: str = "", stack: str = "") -> 
     """Remove an image that was made, and its snapshots; one that a stack names is refused."""
     users = [
         one
-        for one in stack_file.of_cluster(None)
+        for one in stack_file.of_cluster(None, provider="aws")
         if stack_file.read(one).get("tandem:image") == image
     ]
     if users:

@@ -4,12 +4,28 @@ For decisions about single machines and about order; what services really do is 
 have services.
 """
 
+import inspect
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import requests
 from openstack import exceptions
+from openstack.block_storage.v3 import _proxy as block_proxy
+from openstack.compute.v2 import _proxy as compute_proxy
+from openstack.identity.v3 import _proxy as identity_proxy
+from openstack.image.v2 import _proxy as image_proxy
+from openstack.network.v2 import _proxy as network_proxy
+from openstack.object_store.v1 import _proxy as object_proxy
+
+_PROXIES = {
+    "compute": compute_proxy.Proxy,
+    "network": network_proxy.Proxy,
+    "identity": identity_proxy.Proxy,
+    "image": image_proxy.Proxy,
+    "block_storage": block_proxy.Proxy,
+    "object_store": object_proxy.Proxy,
+}
 
 
 def failure(status: int, words: str = "it failed") -> exceptions.HttpException:
@@ -34,7 +50,8 @@ class ScriptedCloud:
     def __init__(self, **answers: Any) -> None:
         self._answers = {name: list(found) for name, found in answers.items()}
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
-        self.compute = self.network = self.identity = _Service(self)
+        for name, proxy in _PROXIES.items():
+            setattr(self, name, _Service(self, proxy))
         self.current_user_id = "u1"
 
     def answer(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -60,8 +77,16 @@ class ScriptedCloud:
 
 
 class _Service:
-    def __init__(self, cloud: ScriptedCloud) -> None:
-        self._cloud = cloud
+    """A service whose calls take what the SDK's own take, and no others."""
+
+    def __init__(self, cloud: ScriptedCloud, proxy: type) -> None:
+        self._cloud, self._proxy = cloud, proxy
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *args, **options: self._cloud.answer(name, args, options)
+        shape = inspect.signature(getattr(self._proxy, name))
+
+        def call(*args: Any, **options: Any) -> Any:
+            shape.bind(self, *args, **options)
+            return self._cloud.answer(name, args, options)
+
+        return call

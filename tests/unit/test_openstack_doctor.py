@@ -104,7 +104,6 @@ def test_volumes_count_only_where_machines_boot_from_them():
             )
         ]
     )
-    cloud.block_storage = cloud.compute
     cloud.has_service = lambda name: True
     assert not list(checks.volume_quota(cloud, settings()))
     found = states(checks.volume_quota(cloud, settings(volume_gib=40)))
@@ -204,7 +203,6 @@ def test_what_a_cloud_offers_is_read_as_the_program_needs_it():
         get_endpoint=["https://x:8774/v2.1"],
     )  # fmt: skip
     cloud.session = thing(get_token=lambda: "t")
-    cloud.image = cloud.compute
     cloud.has_service = lambda name: name == "object-store"
     cloud.config = thing(
         get_region_name=lambda: "EAST-1",

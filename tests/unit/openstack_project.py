@@ -1,0 +1,60 @@
+"""A project on OpenStack that holds things of Tandem's and of others, as tests look at it."""
+
+from tests.doubles.scripted_openstack import ScriptedCloud, thing
+
+MARKS = {"tandem:cluster": "demo", "tandem:owner": "ada", "tandem:expires-at": "2026-11-21"}
+OTHER = {"tandem:cluster": "other"}
+
+
+def tags(marks):
+    return [f"{key}={value}" for key, value in marks.items()]
+
+
+def on_network(name, marks=MARKS, **more):
+    return thing(id=name, tags=tags(marks), status="ACTIVE", **more)
+
+
+def cloud(**changes):
+    """A project with one thing of each kind of ours, and others of somebody else's."""
+    interface = thing(
+        id="p2", tags=[], status="", device_owner="network:router_interface", device_id="r1"
+    )
+    answers = {
+        "servers": [
+            [
+                thing(id="s1", metadata=MARKS, status="ACTIVE"),
+                thing(id="s2", metadata=OTHER, status="ERROR"),
+                thing(id="s3", metadata=None, status="ACTIVE"),
+            ]
+        ],
+        "volumes": [
+            [
+                thing(id="v1", metadata={}, status="in-use", attachments=[{"server_id": "s1"}]),
+                thing(id="v2", metadata={}, status="available", attachments=[]),
+            ]
+        ],
+        "ips": [[on_network("a1"), thing(id="a2", tags=None, status="DOWN")]],
+        "ports": [[on_network("p1", device_owner="compute:nova"), interface]],
+        "routers": [[on_network("r1")]],
+        "networks": [[on_network("n1"), on_network("n2", OTHER)]],
+        "security_groups": [[thing(id="g1", tags=tags(MARKS))]],
+        "keypairs": [[thing(name="tandem-demo-key-1a2b3c4"), thing(name="mine")]],
+        "containers": [
+            [
+                thing(name="tandem-demo-results-0a1b"),
+                thing(name="theirs"),
+                thing(name="tandem-x"),
+            ]
+        ],
+        "get_container_metadata": [
+            thing(metadata={"Tandem-Cluster": "demo"}),
+            thing(metadata=None),
+        ],
+        "application_credentials": [
+            [thing(id="c1", name="tandem-demo-ending-0a1b2c3d"), thing(id="c2", name="mine")]
+        ],
+    }
+    found = ScriptedCloud(**{**answers, **changes})
+    found.current_project_id = "p"
+    found.has_service = lambda name: True
+    return found
