@@ -32,6 +32,7 @@ _RULES = (
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
     "aws:ec2/securityGroupRule:SecurityGroupRule",
 )
+_OPENSTACK_RULE = "openstack:networking/secGroupRule:SecGroupRule"
 _CLOSED = (
     "blockPublicAcls",
     "blockPublicPolicy",
@@ -82,6 +83,8 @@ def closed_to_the_world(kind: str, props: Props) -> list[str]:
     """No port may be open to the world: neither SSH nor an engine's."""
     if kind == _GROUP:
         return [words for rule in props.get("ingress") or [] for words in _too_open(rule)]
+    if kind == _OPENSTACK_RULE and props.get("direction") != "egress":
+        return _too_open_on_openstack(props)
     if kind == _RULES[0] or (kind == _RULES[1] and props.get("type") == "ingress"):
         return _too_open(props)
     return []
@@ -233,6 +236,18 @@ def _too_open(rule: Props) -> list[str]:
         if network.prefixlen < WIDEST[network.version]:
             found.append(f"ports {ports} are open to {network}")
     return found
+
+
+def _too_open_on_openstack(rule: Props) -> list[str]:
+    groups = (rule.get("remoteGroupId"), rule.get("remoteAddressGroupId"))
+    if any(one or one is UNKNOWN for one in groups):
+        return []
+    given = rule.get("remoteIpPrefix")
+    if given is not UNKNOWN and not given:
+        # Without any of these a rule is for everybody.
+        given = "::/0" if rule.get("ethertype") == "IPv6" else "0.0.0.0/0"
+    sides = {"fromPort": rule.get("portRangeMin"), "toPort": rule.get("portRangeMax")}
+    return _too_open({**sides, "cidrBlocks": [given]})
 
 
 def _port(rule: Props, name: str) -> str:

@@ -19,6 +19,7 @@ from tests.doubles.declared_program import declare
 GROUP = "aws:ec2/securityGroup:SecurityGroup"
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 OLD_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
+NEUTRON = "openstack:networking/secGroupRule:SecGroupRule"
 TAGGED = dict.fromkeys(TAGS, "x")
 GOOD = {
     "instanceType": "t3.large",
@@ -90,6 +91,15 @@ def test_what_the_program_declares_keeps_every_rule(tmp_path_factory):
             {"ingress": [{"cidrBlocks": ["0.0.0.0/0"], "fromPort": 0, "toPort": 0}]},
             "open",
         ),
+        (
+            NEUTRON,
+            {"direction": "ingress", "portRangeMin": 22},
+            "22 to any are open to 0.0.0.0/0",
+        ),
+        (NEUTRON, {"direction": "ingress", "ethertype": "IPv6"}, "open to ::/0"),
+        (NEUTRON, {"direction": "ingress", "remoteIpPrefix": None}, "open to 0.0.0.0/0"),
+        (NEUTRON, {"direction": UNKNOWN, "remoteGroupId": ""}, "open to 0.0.0.0/0"),
+        (NEUTRON, {"direction": "ingress", "remoteIpPrefix": "10.0.0.0/8"}, "10.0.0.0/8"),
         (INSTANCE, instance(metadataOptions=None), "httpTokens must be required"),
         (INSTANCE, instance(metadataOptions={"httpTokens": "optional"}), "is optional"),
         (
@@ -147,6 +157,11 @@ def test_a_breach_is_seen_and_said(kind, props, words):
         (INGRESS, {"referencedSecurityGroupId": "sg-1", "tags": TAGGED}),
         (OLD_RULE, {"type": "egress", "cidrBlocks": ["0.0.0.0/0"]}),
         ("aws:s3/bucketVersioning:BucketVersioning", {}),
+        (NEUTRON, {"direction": "ingress", "remoteIpPrefix": "198.51.100.7/32"}),
+        (NEUTRON, {"direction": "ingress", "remoteIpPrefix": UNKNOWN}),
+        (NEUTRON, {"direction": "ingress", "remoteGroupId": "g-1"}),
+        (NEUTRON, {"direction": "ingress", "remoteGroupId": UNKNOWN, "ethertype": UNKNOWN}),
+        (NEUTRON, {"direction": "egress"}),
     ],
 )
 def test_what_keeps_the_rules_passes(kind, props):

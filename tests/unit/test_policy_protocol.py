@@ -59,6 +59,15 @@ def test_a_first_preview_of_what_is_right_is_judged_without_a_remark(engine):
     assert list(told(engine, FALLBACK, WORKER)) == []
 
 
+def test_a_rule_of_neutron_is_judged_by_what_a_preview_knows(engine):
+    kind = "openstack:networking/secGroupRule:SecGroupRule"
+    ssh = {"direction": "ingress", "ethertype": "IPv4", "portRangeMin": 22, "portRangeMax": 22}
+    for given in ("remoteGroupId", "remoteIpPrefix"):
+        assert list(told(engine, kind, {**ssh, given: UNKNOWN_STRING_VALUE})) == []
+    found = told(engine, kind, {**ssh, "securityGroupId": UNKNOWN_STRING_VALUE})
+    assert any("ports 22 to 22 are open to 0.0.0.0/0" in one.message for one in found)
+
+
 @pytest.mark.parametrize(
     ("properties", "words"),
     [
