@@ -5,6 +5,7 @@ OS_* of a sourced openrc.sh, with a password or an application credential.
 """
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from openstack import exceptions
 from contracts.errors import RefusedError, TandemError, UsageError
 
 SILENCE_SECONDS = 60.0
+# What they log is told by our own errors; without a handler it would be printed beside them.
+for _name in ("keystoneauth", "openstack"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 ATTEMPTS = 3
 _LOG_IN = (
     "source the project's openrc.sh, or set OS_CLOUD to a cloud of clouds.yaml; then the same "
