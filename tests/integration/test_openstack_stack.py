@@ -7,11 +7,13 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from infra.openstack_sweep import sweep
 from provision.node import machine_delete
+from tests.command_line import fab
 from tests.doubles.openstack import bed
 from tests.doubles.openstack.places import usual
 from tests.integration.openstack_clusters import new_cluster, stack_of
@@ -191,6 +193,29 @@ def test_what_has_another_stacks_mark_is_left_alone(cluster, stack):
     assert stack.up().succeeded
     sweep(cluster.link, "ffffffff", ("server", "port", "address", "router", "network", "group"))
     assert set(cluster.servers()) == {"node-1", "node-2"}
+
+
+def test_the_doctor_reads_login_quotas_and_offers_of_the_cloud(cluster, tmp_path):
+    answered = fab("doctor", "--stack", "ssc", "--json", state=tmp_path, **cluster.variables)
+    found = {one["what"]: one for one in answered.document["findings"]}
+    wanted = ("login", "flavors", "image", "ssh-user", "ends", "network", "quota instances")
+    assert {found[name]["state"] for name in wanted} == {"ok"}, answered.document
+    assert found["quota instances"]["words"].startswith("3 wanted, ")
+    assert found["quota floating ips"]["state"] == "ok"
+    assert found["image"]["words"] == "Ubuntu 24.04"
+
+
+def test_a_wrong_password_is_told_as_that_and_is_not_told_itself(cluster, stack, tmp_path):
+    text = Path(cluster.variables["OS_CLIENT_CONFIG_FILE"]).read_text()
+    wrong = tmp_path / "clouds.yaml"
+    wrong.write_text(text.replace(usual().password, "not-this-one"))
+    stack.use({"OS_CLIENT_CONFIG_FILE": str(wrong)})
+    failed = stack.up()
+    assert not failed.succeeded
+    assert "does not take the credentials" in failed.told()
+    assert "openrc.sh" in failed.told()
+    assert "not-this-one" not in failed.told()
+    assert not list(stack.checkpoint().resources)
 
 
 def wait(true, seconds=120):
