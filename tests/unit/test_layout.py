@@ -60,7 +60,7 @@ def test_no_module_of_ours_shadows_a_library():
 LOCKS = ["requirements.lock", "requirements-operator.lock", "bench/peers.lock"]
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "tests/doubles/openstack/services.lock"])
 def test_a_lock_names_hashes_and_no_index(name):
     text = (ROOT / name).read_text()
     assert "--hash=sha256:" in text
