@@ -14,6 +14,8 @@ from tests.doubles.openstack.places import HERE, HOST, Bed
 
 START_SECONDS = 240.0
 STOP_SECONDS = 20.0
+# Python complains of a process that still runs when nobody holds it any more.
+_HELD: list["subprocess.Popen[bytes]"] = []
 
 
 def start(bed: Bed, name: str, command: Sequence[str]) -> None:
@@ -29,6 +31,7 @@ def start(bed: Bed, name: str, command: Sequence[str]) -> None:
             env=environment(bed),
             start_new_session=True,
         )
+    _HELD.append(process)
     (bed.run / "pids" / name).write_text(f"{process.pid} {_born(process.pid)}")
 
 
