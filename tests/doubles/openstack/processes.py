@@ -72,6 +72,8 @@ def stop(bed: Bed) -> None:
             time.sleep(0.1)
     for file in files:
         file.unlink()
+    for process in _HELD:
+        process.poll()
 
 
 def _pid(bed: Bed, name: str) -> int | None:
