@@ -15,10 +15,12 @@ from cost.prices import Prices
 
 # An inventory does not say how large disks are; this is what the stack gives by default.
 USUAL_DISK_GIB = 30
-_WITHOUT_PRICES = (
-    "log in to AWS, whose price API knows every type; or limit the time instead: pulumi config "
-    "rm budget, pulumi config set ttl-hours N, and pulumi up"
+_TIME_INSTEAD = (
+    "or limit the time instead: pulumi config rm budget, pulumi config set ttl-hours N, and "
+    "pulumi up"
 )
+_WITHOUT_PRICES = f"log in to AWS, whose price API knows every type; {_TIME_INSTEAD}"
+_WITHOUT_COINS = f"pulumi config set coins FLAVOR=N,... and pulumi up; {_TIME_INSTEAD}"
 # A bring-up takes minutes; less would end the machines in the middle of it.
 LEAST_AHEAD = datetime.timedelta(minutes=10)
 _MOST_TAGGED = 500
@@ -53,7 +55,7 @@ def hourly(inventory: Inventory, prices: Prices | None = None) -> float:
         raise UsageError(
             f"There is no price for {', '.join(nameless)} in the inventory, so a budget means "
             "nothing.",
-            next_step=_WITHOUT_PRICES,
+            next_step=_WITHOUT_COINS if inventory.provider == "openstack" else _WITHOUT_PRICES,
         )
     return sum(node.hourly_price or 0.0 for node in inventory.nodes)
 

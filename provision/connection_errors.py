@@ -19,7 +19,11 @@ from contracts.inventory import Inventory, Node
 from provision.words import plain_text
 
 # What makes a machine again that has gone, where infra made it.
-_AGAIN = {"aws": "pulumi up --refresh", "local": "fab local.up or pulumi up"}
+_AGAIN = {
+    "aws": "pulumi up --refresh",
+    "openstack": "pulumi up --refresh",
+    "local": "fab local.up or pulumi up",
+}
 
 
 class UnreachableError(TandemError, ConnectionError):
@@ -99,7 +103,7 @@ def next_step(inventory: Inventory, now: datetime.datetime) -> str:
     again = _AGAIN.get(inventory.provider)
     if again is None:
         return "check that the machine runs, and that its SSH port is open to this computer"
-    if inventory.provider != "aws":
+    if inventory.provider == "local":
         return f"{again} makes what is missing of the local machines"
     end = inventory.expires_at
     if end is not None and datetime.datetime.fromisoformat(end) <= now:
@@ -108,10 +112,12 @@ def next_step(inventory: Inventory, now: datetime.datetime) -> str:
     if inventory.idle_minutes:
         ends.append(f"after {inventory.idle_minutes:g} minutes without work")
     limits = f", for it ends itself {' or '.join(ends)}" if ends else ""
-    return (
-        "fab cluster.allow, if this computer's address changed; fab cost.show tells whether "
-        f"the machine still runs{limits}; {again} makes another where it does not"
-    )
+    look = "fab cluster.allow, if this computer's address changed; fab cost.show tells"
+    if inventory.provider == "openstack":
+        name = inventory.cluster_id
+        look = "fab doctor tells whether this computer's address changed, and "
+        look += f"fab cost.audit --cluster {name}"
+    return f"{look} whether the machine still runs{limits}; {again} makes another if not"
 
 
 def _wrong_host_key(where: str, node: Node, inventory: Inventory, shown: str) -> RefusedError:

@@ -107,6 +107,20 @@ def test_a_budget_that_was_typed_outlives_the_next_up_with_and_without_its_stack
     assert (again.budget, again.expires_at) == (0.5, wanted.expires_at)
 
 
+def test_a_budget_in_coins_is_counted_by_the_inventory_and_written_into_its_stack(stack):
+    text = "config:\n  tandem:provider: openstack\n  tandem:name: lab\n"
+    (stack.folder / "Pulumi.ssc.yaml").write_text(text)
+    made = machines(provider="openstack")
+    wanted, notes = care.budgeted(made, 0.5, stack.state / "inventory.json")
+    assert spent_after(wanted) - NOW == 2.5 * HOUR
+    assert "Written into Pulumi.ssc.yaml, too." in notes
+    assert "tandem:budget" not in stack_file.read("aws")
+    free = dataclasses.replace(made, nodes=(node(0), node(1)))
+    with pytest.raises(UsageError) as caught:
+        care.budgeted(free, 0.5, stack.state / "inventory.json")
+    assert "config set coins" in str(caught.value)
+
+
 def test_a_budget_of_the_stack_holds_and_another_one_takes_its_place(stack):
     stack.set(budget="1")
     made = stack.up()

@@ -27,6 +27,22 @@ def test_on_aws_the_address_the_limits_and_the_way_to_another_machine_are_named(
     assert "local.up" not in told
 
 
+def test_on_openstack_the_audit_tells_what_runs_and_the_stack_who_may_in():
+    machines = inventory(provider="openstack", expires_at=LATER, idle_minutes=30.0)
+    told = next_step(machines, NOW)
+    for words in (
+        "fab doctor",
+        "fab cost.audit --cluster example whether the machine still runs",
+        f"ends itself at {LATER} or after 30 minutes without work",
+        "pulumi up --refresh",
+    ):
+        assert words in told
+    assert "cluster.allow" not in told
+    assert "local" not in told
+    over = next_step(machines, NOW.replace(hour=19))
+    assert over.startswith(f"its time was over at {LATER}")
+
+
 def test_a_machine_whose_time_was_over_is_said_to_have_ended():
     told = next_step(inventory(provider="aws", expires_at=LATER), NOW.replace(hour=19))
     assert told.startswith(f"its time was over at {LATER}")
