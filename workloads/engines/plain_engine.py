@@ -22,6 +22,7 @@ class PlainEngine:
         self._processes = {slot: SlotProcess() for slot in self.slots}
         self._threads: dict[Slot, threading.Thread] = {}
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+        self._closing = False
 
     def connect(self, timeout: float) -> None:
         """Do nothing: there is nobody to connect to."""
@@ -40,14 +41,21 @@ class PlainEngine:
             return []
 
     def close(self) -> None:
-        """End the process of every slot."""
+        """End the process of every slot.
+
+        A signal may have stopped the driver in the middle of `submit`, before the thread of an
+        attempt ran: that thread can't be joined, and must not start a process any more.
+        """
+        self._closing = True
         for slot, process in self._processes.items():
             process.interrupt()
-            if slot in self._threads:
+            if slot in self._threads and self._threads[slot].is_alive():
                 self._threads[slot].join(END_SECONDS)
             process.close()
 
     def _work(self, ticket: str, slot: Slot, unit: Unit, deadline_seconds: float) -> None:
+        if self._closing:
+            return
         process = self._processes[slot]
         outcome = process.call(unit.function, unit.arguments, deadline_seconds)
         self._reports.put(Finished(ticket, outcome))
