@@ -6,7 +6,6 @@ and refuses every other one: no test can reach a real account through it.
 
 import json
 import secrets
-import sys
 from collections.abc import Mapping
 from concurrent import futures
 from typing import Any
@@ -241,14 +240,14 @@ def _name(urn: str) -> str:
     return urn.rsplit("::", 1)[-1]
 
 
-def main() -> None:
-    """Serve until the engine ends this process."""
+def serve(provider: provider_pb2_grpc.ResourceProviderServicer) -> None:
+    """Serve until the engine ends this process; its first line is the port."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
     print(server.add_insecure_port("127.0.0.1:0"), flush=True)
     server.start()
     server.wait_for_termination()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    serve(Provider())

@@ -5,14 +5,11 @@ reach a real cloud through it. What it makes is what the real plugin makes.
 """
 
 import json
-import sys
-from concurrent import futures
 from typing import Any
 from urllib.parse import urlsplit
 
-import grpc
 from keystoneauth1 import exceptions as auth_errors
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
 from infra.openstack_calls import connect
 from tests.doubles.aws import plugin
@@ -59,14 +56,5 @@ class Provider(plugin.Provider):
         return KINDS[token](self._link)
 
 
-def main() -> None:
-    """Serve until the engine ends this process."""
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)
-    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
-    server.start()
-    server.wait_for_termination()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    plugin.serve(Provider())
