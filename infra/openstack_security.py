@@ -1,5 +1,6 @@
 """Who may reach the machines of a cluster on OpenStack: its members, the operator over SSH."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,11 +33,11 @@ def declare_security(frame: Frame, operator_cidrs: Sequence[str]) -> OpenStackSe
         opts=frame.options(),
     )
     rules = [
-        _inward(frame, f"members-{port.name}", group, port, remote_group_id=group.id)
+        _inward(frame, f"members-{port.name}", group.id, port, remote_group_id=group.id)
         for port in ports.open_to(Audience.MEMBERS)
     ]
     rules += [
-        _inward(frame, f"operator-{port.name}-{place}", group, port, remote_ip_prefix=cidr)
+        _inward(frame, f"operator-{port.name}-{place}", group.id, port, remote_ip_prefix=cidr)
         for port in ports.open_to(Audience.OPERATOR)
         for place, cidr in enumerate(operator_cidrs, start=1)
     ]
@@ -59,28 +60,23 @@ def let_the_head_in(
     """Declare that SSH is open from the head, through which the operator reaches workers."""
     own = pulumi.Output.from_input(head_ip).apply(lambda address: f"{address}/32")
     return [
-        openstack.networking.SecGroupRule(
+        _inward(
+            frame,
             f"head-{port.name}",
-            security_group_id=security.group_id,
-            direction="ingress",
-            ethertype="IPv4",
-            protocol="tcp",
-            port_range_min=port.first,
-            port_range_max=port.last,
+            security.group_id,
+            dataclasses.replace(port, purpose="the operator to workers, through the head"),
             remote_ip_prefix=own,
-            description="the operator to workers, through the head",
-            opts=frame.options(),
         )
         for port in ports.open_to(Audience.OPERATOR)
     ]
 
 
 def _inward(
-    frame: Frame, name: str, group: openstack.networking.SecGroup, port: Port, **whom: Any
+    frame: Frame, name: str, group_id: pulumi.Output[str], port: Port, **whom: Any
 ) -> pulumi.Resource:
     rule: pulumi.Resource = openstack.networking.SecGroupRule(
         name,
-        security_group_id=group.id,
+        security_group_id=group_id,
         direction="ingress",
         ethertype="IPv4",
         protocol="tcp",
