@@ -155,14 +155,22 @@ def _tagged(
 
 def _found(kind: str, name: str, region: str, item: Any, tags: Any) -> Found:
     texts = {tag["Key"]: tag["Value"] for tag in tags or ()}
+    return marked(kind, name, region, texts, item)
+
+
+def marked(
+    kind: str, name: str, region: str, marks: Mapping[str, str], detail: Any, state: str = ""
+) -> Found:
+    """Return a thing with what its marks, by their names, say of it."""
     return Found(
         kind=kind,
         id=name,
         region=region,
-        cluster=texts.get(CLUSTER_TAG, ""),
-        owner=texts.get(OWNER_TAG, ""),
-        expires_at=texts.get(EXPIRES_TAG, ""),
-        detail=item,
+        cluster=marks.get(CLUSTER_TAG, ""),
+        owner=marks.get(OWNER_TAG, ""),
+        expires_at=marks.get(EXPIRES_TAG, ""),
+        state=state,
+        detail=detail,
     )
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from cost.found import CLUSTER_TAG, EXPIRES_TAG, OWNER_TAG, Found
+from cost.found import CLUSTER_TAG, Found, marked
 
 # Things whose only mark is a name, and the cluster in it.
 _KEY = re.compile(r"tandem-(.+)-key-[0-9a-f]+\Z")
@@ -40,24 +40,14 @@ def _volumes(link: Any, region: str) -> Iterator[Found]:
         yield _found("volume", one.id, region, marks, one.status, one)
 
 
-def _addresses(link: Any, region: str) -> Iterator[Found]:
-    for one in link.network.ips(project_id=link.current_project_id):
-        yield _found("address", one.id, region, _marks(one.tags), one.status, one)
+def _of_neutron(kind: str, plural: str) -> Callable[[Any, str], Iterator[Found]]:
+    """Return the finder of things that the SDK's network proxy lists as `plural`."""
 
+    def find_all(link: Any, region: str) -> Iterator[Found]:
+        for one in getattr(link.network, plural)(project_id=link.current_project_id):
+            yield _found(kind, one.id, region, _marks(one.tags), one.status, one)
 
-def _ports(link: Any, region: str) -> Iterator[Found]:
-    for one in link.network.ports(project_id=link.current_project_id):
-        yield _found("port", one.id, region, _marks(one.tags), one.status, one)
-
-
-def _routers(link: Any, region: str) -> Iterator[Found]:
-    for one in link.network.routers(project_id=link.current_project_id):
-        yield _found("router", one.id, region, _marks(one.tags), one.status, one)
-
-
-def _networks(link: Any, region: str) -> Iterator[Found]:
-    for one in link.network.networks(project_id=link.current_project_id):
-        yield _found("network", one.id, region, _marks(one.tags), one.status, one)
+    return find_all
 
 
 def _groups(link: Any, region: str) -> Iterator[Found]:
@@ -105,26 +95,17 @@ def _marks(tags: Iterable[str] | None) -> dict[str, str]:
 def _found(
     kind: str, name: str, region: str, marks: Mapping[str, str], state: str, detail: Any
 ) -> Found:
-    return Found(
-        kind=kind,
-        id=name,
-        region=region,
-        cluster=marks.get(CLUSTER_TAG, ""),
-        owner=marks.get(OWNER_TAG, ""),
-        expires_at=marks.get(EXPIRES_TAG, ""),
-        state=(state or "").lower(),
-        detail=detail,
-    )
+    return marked(kind, name, region, marks, detail, (state or "").lower())
 
 
 # In the order in which a cluster comes apart.
 _FINDERS: Mapping[str, Callable[[Any, str], Iterator[Found]]] = {
     "server": _servers,
     "volume": _volumes,
-    "address": _addresses,
-    "port": _ports,
-    "router": _routers,
-    "network": _networks,
+    "address": _of_neutron("address", "ips"),
+    "port": _of_neutron("port", "ports"),
+    "router": _of_neutron("router", "routers"),
+    "network": _of_neutron("network", "networks"),
     "security group": _groups,
     "key pair": _keys,
     "container": _containers,

@@ -37,14 +37,14 @@ def _servers(link: Any, mark: str) -> None:
             delete(link, one.id)
 
 
-def _ports(link: Any, mark: str) -> None:
-    for one in link.network.ports(tags=_tag(mark)):
-        link.network.delete_port(one, ignore_missing=True)
+def _of_neutron(one: str) -> Callable[[Any, str], None]:
+    """Return what removes the things that the SDK's network proxy calls `one`, by their tag."""
 
+    def remove(link: Any, mark: str) -> None:
+        for found in getattr(link.network, f"{one}s")(tags=_tag(mark)):
+            getattr(link.network, f"delete_{one}")(found, ignore_missing=True)
 
-def _addresses(link: Any, mark: str) -> None:
-    for one in link.network.ips(tags=_tag(mark)):
-        link.network.delete_ip(one, ignore_missing=True)
+    return remove
 
 
 def _interfaces(link: Any, mark: str) -> None:
@@ -53,21 +53,6 @@ def _interfaces(link: Any, mark: str) -> None:
             if port.device_owner.startswith("network:router_interface"):
                 with contextlib.suppress(exceptions.NotFoundException):
                     link.network.remove_interface_from_router(router, port=port.id)
-
-
-def _routers(link: Any, mark: str) -> None:
-    for one in link.network.routers(tags=_tag(mark)):
-        link.network.delete_router(one, ignore_missing=True)
-
-
-def _networks(link: Any, mark: str) -> None:
-    for one in link.network.networks(tags=_tag(mark)):
-        link.network.delete_network(one, ignore_missing=True)
-
-
-def _groups(link: Any, mark: str) -> None:
-    for one in link.network.security_groups(tags=_tag(mark)):
-        link.network.delete_security_group(one, ignore_missing=True)
 
 
 def _credentials(link: Any, mark: str) -> None:
@@ -83,11 +68,11 @@ def _tag(mark: str) -> str:
 
 _SWEEPERS: Mapping[str, Callable[[Any, str], None]] = {
     "server": _servers,
-    "port": _ports,
-    "address": _addresses,
+    "port": _of_neutron("port"),
+    "address": _of_neutron("ip"),
     "interface": _interfaces,
-    "router": _routers,
-    "network": _networks,
-    "group": _groups,
+    "router": _of_neutron("router"),
+    "network": _of_neutron("network"),
+    "group": _of_neutron("security_group"),
     "credential": _credentials,
 }
