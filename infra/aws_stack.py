@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from pulumi.runtime import config as given_config
 
 from infra import operator_address
 from infra.aws_cluster import AwsCluster
 from infra.aws_settings import AwsSettings, parse_aws
+from infra.given import given
 from infra.passphrase import check_passphrase
 
 
@@ -41,13 +41,9 @@ def declare_aws(
 
 def read_settings(config: pulumi.Config, state: Path) -> AwsSettings:
     """Return the settings of the selected stack, its misspelt names found too."""
-    prefix = f"{config.name}:"
-    names = [
-        key.removeprefix(prefix) for key in given_config.CONFIG.get() if key.startswith(prefix)
-    ]
     provider = pulumi.Config("aws")
     return parse_aws(
-        {name: config.get(name) for name in names},
+        given(config),
         region=provider.get("region") or os.environ.get("AWS_REGION"),
         profile=provider.get("profile"),
         state=state,

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from pulumi.runtime import config as given_config
 
 from infra import openstack_site, operator_address
+from infra.given import given
 from infra.inventory_file import known
 from infra.openstack_calls import connect, in_our_words
 from infra.openstack_choice import choose
@@ -71,13 +71,9 @@ def ask(settings: OpenStackSettings) -> tuple[Site, list[str]]:
 
 def read_settings(config: pulumi.Config, state: Path) -> OpenStackSettings:
     """Return the settings of the selected stack, its misspelt names found too."""
-    prefix = f"{config.name}:"
-    names = [
-        key.removeprefix(prefix) for key in given_config.CONFIG.get() if key.startswith(prefix)
-    ]
     provider = pulumi.Config("openstack")
     return parse_openstack(
-        {name: config.get(name) for name in names},
+        given(config),
         cloud=provider.get("cloud"),
         region=provider.get("region"),
         state=state,
