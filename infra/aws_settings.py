@@ -161,14 +161,8 @@ def _machines(
 ) -> list[AwsMachine]:
     count = node_count(known["nodes"], problems) or 1
     market = ask.choice("workers", ("on-demand", "spot"))
-    names = [one.strip() for one in str(known["worker-types"]).split(",") if one.strip()]
-    if count > 1 and len(names) not in (1, count - 1):
-        problems.add(
-            "worker-types",
-            f"must name one type for all workers, or one for each of the {count - 1}, "
-            f"names {len(names)}",
-        )
-    workers = (names * count if len(names) == 1 else names)[: count - 1]
+    names = cloud_rules.names_in(known["worker-types"])
+    workers = cloud_rules.of_workers("worker-types", names, count - 1, "type", problems)
     wanted = [
         ("head-type", str(known["head-type"])),
         *(("worker-types", one) for one in workers),

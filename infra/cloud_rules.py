@@ -40,6 +40,24 @@ def clean_owner(user: str) -> str:
     return re.sub(r"[^A-Za-z0-9 ._:/=+@-]", "-", user)[:128] or "unknown"
 
 
+def names_in(value: Any) -> list[str]:
+    """Return the names of a comma list."""
+    return [one.strip() for one in str(value).split(",") if one.strip()]
+
+
+def of_workers(
+    name: str, names: list[str], workers: int, noun: str, problems: Problems
+) -> list[str]:
+    """Return the type of each worker's machine, from one for all or one for each."""
+    if workers and len(names) not in (1, workers):
+        problems.add(
+            name,
+            f"must name one {noun} for all workers, or one for each of the {workers}, "
+            f"names {len(names)}",
+        )
+    return (names * workers if len(names) == 1 else names)[:workers]
+
+
 def network(value: Any, machines: int, reserved: int, problems: Problems) -> str | None:
     """Return the addresses of the cluster's own network, in CIDR notation.
 

@@ -180,15 +180,8 @@ def _renewal(value: str | None) -> int | None:
 def _machines(known: Mapping[str, Any], problems: Problems) -> list[OpenStackMachine]:
     count = node_count(known["nodes"], problems) or 1
     head = str(known["head-flavor"]).strip()
-    names = [one.strip() for one in str(known["worker-flavors"]).split(",") if one.strip()]
-    names = names or [head]
-    if count > 1 and len(names) not in (1, count - 1):
-        problems.add(
-            "worker-flavors",
-            f"must name one flavor for all workers, or one for each of the {count - 1}, "
-            f"names {len(names)}",
-        )
-    workers = (names * count if len(names) == 1 else names)[: count - 1]
+    names = cloud_rules.names_in(known["worker-flavors"]) or [head]
+    workers = cloud_rules.of_workers("worker-flavors", names, count - 1, "flavor", problems)
     return [
         OpenStackMachine(f"node-{place}", "head" if place == 1 else "worker", flavor)
         for place, flavor in enumerate([head, *workers], start=1)
