@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from uv import find_uv_bin
-
 from contracts.errors import TandemError
 from contracts.files import write_atomically
+from provision import node_uv
 
 PACKAGES = ("contracts", "cost", "infra", "provision", "workloads", "tasks")
 # What nodes run. The rest of the wheel is there and unused, and changes no fingerprint.
@@ -113,7 +112,7 @@ def _sources(root: Path) -> Iterator[Path]:
 def _build(root: Path) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            find_uv_bin(),
+            str(node_uv.own()),
             "build",
             "--wheel",
             "--quiet",

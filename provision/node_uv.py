@@ -4,6 +4,8 @@ It is fetched as the wheel of the operator's lock, checked by the lock's hashes,
 state folder. uv is linked statically, so that one program fits every Linux of a processor.
 """
 
+import functools
+import gzip
 import os
 import platform
 import shutil
@@ -25,8 +27,16 @@ _PLATFORMS = {
     ("Linux", "x86_64"): "x86_64-manylinux_2_17",
 }
 _NAME = "uv=="
-# Nodes are brought up at the same time, and one of them fetches for all.
+# Nodes are brought up at the same time, and one of them fetches for all. Looking for uv is
+# one at a time too: Python's `sysconfig`, which it asks, gives half of its values to a second
+# thread that comes while the first one fills them in.
 _ONE_AT_A_TIME = threading.Lock()
+
+
+def own() -> Path:
+    """Return the operator's own uv; from any thread."""
+    with _ONE_AT_A_TIME:
+        return Path(find_uv_bin())
 
 
 def binary(system: str, machine: str, state: Path, lock: Path = OPERATOR_LOCK) -> Path:
@@ -38,7 +48,7 @@ def binary(system: str, machine: str, state: Path, lock: Path = OPERATOR_LOCK) -
         If there is none for that kind, or it cannot be fetched.
     """
     if (system, machine) == (platform.system(), platform.machine()):
-        return Path(find_uv_bin())
+        return own()
     kind = _PLATFORMS.get((system, machine))
     if kind is None:
         raise TandemError(
@@ -52,6 +62,18 @@ def binary(system: str, machine: str, state: Path, lock: Path = OPERATOR_LOCK) -
         if not (folder / "bin" / "uv").exists():
             _fetch(wanted, kind, folder, state / "wheelhouse")
     return folder / "bin" / "uv"
+
+
+def packed(program: Path) -> bytes:
+    """Return a program compressed with gzip, which halves what every node is sent."""
+    with _ONE_AT_A_TIME:
+        return _packed(program)
+
+
+# Quick rather than small: level 6 takes three times as long for a twelfth less.
+@functools.lru_cache(maxsize=2)
+def _packed(program: Path) -> bytes:
+    return gzip.compress(program.read_bytes(), compresslevel=1)
 
 
 def _locked(lock: Path) -> str:

@@ -63,11 +63,12 @@ def bring(
         another environment unnoticed.
     """
     name = connection.node_name
-    uv = facts.uv or _push_uv(connection, facts, origin, tell)
+    sent = None if facts.uv else _push_uv(connection, facts, origin, tell)
     lock_path = f"{facts.home}/env/{lock.fingerprint}.lock"
     connection.put(lock.content, lock_path, 0o600)
     request = {
-        "uv": uv,
+        "uv": facts.uv or f"{facts.home}/tools/uv",
+        "uv_sent": sent,
         "path": plan.path,
         "action": plan.action,
         "reinstall": list(plan.reinstall),
@@ -107,11 +108,11 @@ def part_done(line: str) -> tuple[str, float] | None:
 
 
 def _push_uv(connection: Connection, facts: Facts, origin: Source, tell: Tell) -> str:
-    """Give the node the operator's own uv, or one for its kind of machine."""
+    """Send the operator's own uv, or one for the node's kind of machine; return where it is."""
     tell(Event(connection.node_name, "environment", "running", detail="uv is sent"))
     program = node_uv.binary(facts.system, facts.machine, origin.wheelhouse.parent)
-    path = f"{facts.home}/tools/uv"
-    connection.put(program.read_bytes(), path, 0o755)
+    path = f"{facts.home}/tools/uv.gz"
+    connection.put(node_uv.packed(program), path, 0o600)
     return path
 
 

@@ -1,8 +1,11 @@
 """uv for nodes: the operator's own, or the locked one for another kind of machine."""
 
 import base64
+import functools
 import hashlib
 import platform
+import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from uv import find_uv_bin
 from contracts.errors import TandemError
 from contracts.progress import tell_nobody
 from provision import node_uv, python_env
+from provision.node import sync
 
 OTHER = {"x86_64": "aarch64", "aarch64": "x86_64"}[platform.machine()]
 PROGRAM = b"\x7fELF for another machine"
@@ -56,6 +60,26 @@ def locked(tmp_path, digest, version="0.0.1"):
 def test_a_node_like_the_operator_gets_the_operators_own(tmp_path):
     found = node_uv.binary(platform.system(), platform.machine(), tmp_path)
     assert found == Path(find_uv_bin())
+
+
+def test_the_operators_own_is_looked_for_by_one_thread_at_a_time(tmp_path, monkeypatch):
+    inside, most = [], []
+
+    def find():
+        inside.append(threading.get_ident())
+        time.sleep(0.02)
+        most.append(len(inside))
+        inside.pop()
+        return "/usr/bin/uv"
+
+    monkeypatch.setattr(node_uv, "find_uv_bin", find)
+    ask = functools.partial(node_uv.binary, platform.system(), platform.machine(), tmp_path)
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 6
 
 
 def test_a_node_of_another_kind_gets_the_locked_wheel_once(tmp_path):
@@ -105,5 +129,11 @@ def test_what_is_sent_to_a_node_is_for_its_machine(tmp_path, monkeypatch):
         system, machine, home = "Linux", OTHER, "/home/ubuntu/.tandem"
 
     path = python_env._push_uv(Link(), Of(), python_env.source(tmp_path), tell_nobody)
-    assert sent == {"/home/ubuntu/.tandem/tools/uv": (PROGRAM, 0o755)}
-    assert path in sent
+    assert path == "/home/ubuntu/.tandem/tools/uv.gz"
+    ((content, mode),) = sent.values()
+    assert mode == 0o600
+    arrived, program = tmp_path / "uv.gz", tmp_path / "uv"
+    arrived.write_bytes(content)
+    sync._unpack(str(arrived), str(program))
+    assert (program.read_bytes(), program.stat().st_mode & 0o777) == (PROGRAM, 0o700)
+    assert not arrived.exists()
