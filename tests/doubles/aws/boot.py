@@ -60,9 +60,6 @@ def name_machine() -> None:
 
 def first_boot(given: dict) -> None:
     """Set up what belongs to this instance."""
-    if given["bare"]:
-        shutil.rmtree("/opt/tandem", ignore_errors=True)
-        pathlib.Path("/usr/local/bin/uv").unlink(missing_ok=True)
     user = given["user"]
     try:
         pwd.getpwnam(user)

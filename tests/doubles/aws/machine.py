@@ -21,17 +21,28 @@ from tests.doubles.aws.machine_labels import INSTANCE, LABEL
 # Where nodes find the API: an address that, like the metadata service's, leaves no machine.
 API = "169.254.169.253"
 IMAGES = "tandem-test-ec2"
+# The node image without what is baked into it stands for the maker's image of Ubuntu.
+STOCK = "tandem-test-stock"
+_BAKED_IN = ("/opt/tandem", "/usr/local/bin/uv")
 _HERE = Path(__file__).parent
 _BOOT = ["python3", "-I", "/var/lib/machine/boot.py"]
 
 
-def image_of(client: Any, region: str, ami: str, baked: str) -> tuple[str, bool]:
-    """Return the image of an AMI, and whether the environment has to be taken out of it."""
-    made = f"{IMAGES}:{ami}"
+def image_of(client: Any, ami: str, baked: str) -> str:
+    """Return the image of an AMI: one made of a machine, the baked one, or a stock one."""
+    made, whole = f"{IMAGES}:{ami}", node_image.wanted_tag(LOCK)
     with contextlib.suppress(docker.errors.ImageNotFound):
         client.images.get(made)
-        return made, False
-    return node_image.wanted_tag(LOCK), ami != baked
+        return made
+    if ami == baked:
+        return whole
+    stock = f"{STOCK}:{whole.partition(':')[2]}"
+    try:
+        client.images.get(stock)
+    except docker.errors.ImageNotFound:
+        recipe = f"FROM {whole}\nRUN rm -rf {' '.join(_BAKED_IN)}\n"
+        client.images.build(fileobj=io.BytesIO(recipe.encode()), tag=stock, rm=True)
+    return stock
 
 
 class Machine:
@@ -99,7 +110,7 @@ class Machine:
 
 def make(client: Any, instance: Any, region: str, network: Any, label: str, baked: str) -> Any:
     """Make and start the container of an instance."""
-    image, bare = image_of(client, region, instance.image_id, baked)
+    image = image_of(client, instance.image_id, baked)
     api = client.api
     endpoint = api.create_endpoint_config(ipv4_address=instance.private_ip)
     made = api.create_container(
@@ -119,12 +130,12 @@ def make(client: Any, instance: Any, region: str, network: Any, label: str, bake
         ),
         networking_config=api.create_networking_config({network.name: endpoint}),
     )
-    api.put_archive(made["Id"], "/var/lib", _files(instance, region, bare))
+    api.put_archive(made["Id"], "/var/lib", _files(instance, region))
     api.start(made["Id"])
     return client.containers.get(made["Id"])
 
 
-def _files(instance: Any, region: str, bare: bool) -> bytes:
+def _files(instance: Any, region: str) -> bytes:
     data = instance.user_data or b""
     wishes = user_data.read(_bytes(data))
     pair = laws.ec2(region).key_pairs.get(instance.key_name)
@@ -132,7 +143,6 @@ def _files(instance: Any, region: str, bare: bool) -> bytes:
     given = {
         "instance": instance.id,
         "user": "ubuntu",
-        "bare": bare,
         "authorized_key": f"{public.strip()}\n",
         "aws_config": f"[default]\nendpoint_url = http://{API}\n",
         "files": wishes.files,
