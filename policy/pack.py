@@ -99,6 +99,9 @@ def _of_resource(rule: rules.Rule) -> Callable[[ResourceValidationArgs, ReportVi
 
 def _caps(args: StackValidationArgs, report: ReportViolation) -> None:
     given = args.get_config()
+    # The engine takes any name, and a misspelt one would be a cap that caps nothing.
+    for name in sorted(set(given) - set(_CAPS.properties)):
+        report(f"caps has no {name!r}; it has {', '.join(_CAPS.properties)}", None)
     limits = Caps(
         int(given.get("most_nodes", rules.MOST_NODES)),
         float(given.get("most_dollars_an_hour", rules.MOST_DOLLARS_AN_HOUR)),

@@ -241,3 +241,12 @@ def test_the_caps_of_a_stack_come_from_the_packs_configuration():
     args = StackValidationArgs([Machine()] * 3, {"most_nodes": 2.0})
     caps.validate(args, lambda words, urn: told.append(words))
     assert told == ["3 machines are more than 2"]
+
+
+def test_a_misspelt_cap_is_told_and_does_not_pass_for_none():
+    caps = next(one for one in pack.policies() if one.name == "caps")
+    told = []
+    caps.validate(StackValidationArgs([], {"nodes": 2}), lambda words, urn: told.append(words))
+    assert told == [
+        "caps has no 'nodes'; it has most_nodes, most_dollars_an_hour, allow_unpriced"
+    ]
