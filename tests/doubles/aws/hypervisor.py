@@ -12,14 +12,14 @@ from typing import Any
 
 import docker
 import docker.errors
-import docker.types
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 
 from infra import docker_engine
-from tests.doubles.aws import laws, machine, namespace
+from tests.doubles.aws import laws, machine
 from tests.doubles.aws.machine import Machine
 from tests.doubles.aws.machine_labels import INSTANCE, LABEL
+from tests.doubles.machines import bridges, namespace
 
 _PAUSE_SECONDS = 0.5
 # A machine's disk, with the whole environment of a node, is copied in that time.
@@ -87,7 +87,7 @@ class Hypervisor:
                 if one.labels[LABEL] == self._label:
                     one.remove(force=True, v=True)
             for network in self._networks.values():
-                _remove_network(network)
+                bridges.remove(network)
             for image in self._client.images.list(filters={"label": f"{LABEL}={self._label}"}):
                 self._client.images.remove(image.id, force=True)
             namespace.on_host("ip", "route", "del", *self._pool, check=False)
@@ -134,12 +134,12 @@ class Hypervisor:
             self._make(instance, region)
         elif state == "running":
             if not there.wired:
-                there.wire(self._bridge(instance, region).attrs["Options"][_BRIDGE])
+                there.wire(self._bridge(instance, region).attrs["Options"][bridges.NAME])
         elif there.wired:
             self._shut_down(there)
         else:
             there.container.start()
-            there.wire(self._bridge(instance, region).attrs["Options"][_BRIDGE])
+            there.wire(self._bridge(instance, region).attrs["Options"][bridges.NAME])
 
     def _make(self, instance: Any, region: str) -> None:
         try:
@@ -149,7 +149,7 @@ class Hypervisor:
             )
             made = Machine(instance, region, container, self._application)
             self._machines[instance.id] = made
-            made.wire(network.attrs["Options"][_BRIDGE])
+            made.wire(network.attrs["Options"][bridges.NAME])
         except (docker.errors.DockerException, OSError, ValueError) as error:
             traceback.print_exc()
             laws.ec2(region).terminate_instances([instance.id])
@@ -176,17 +176,13 @@ class Hypervisor:
     def _bridge(self, instance: Any, region: str) -> Any:
         subnet = laws.ec2(region).get_subnet(instance.subnet_id)
         if subnet.id not in self._networks:
-            bridge = f"aw{subnet.id[-12:]}"
-            pool = docker.types.IPAMPool(subnet=subnet.cidr_block)
-            made = self._client.networks.create(
+            self._networks[subnet.id] = bridges.make(
+                self._client,
                 f"tandem-test-aws-{subnet.id}",
-                driver="bridge",
-                ipam=docker.types.IPAMConfig(pool_configs=[pool]),
-                options={_BRIDGE: bridge},
-                labels={LABEL: self._label},
+                f"aw{subnet.id[-12:]}",
+                subnet.cidr_block,
+                {LABEL: self._label},
             )
-            made.reload()
-            self._networks[subnet.id] = made
         return self._networks[subnet.id]
 
     def _tidy_networks(self) -> None:
@@ -196,7 +192,7 @@ class Hypervisor:
             for subnet in backend.describe_subnets()
         }
         for name in [one for one in self._networks if one not in there]:
-            _remove_network(self._networks.pop(name))
+            bridges.remove(self._networks.pop(name))
 
     def _unmade_images(self) -> list[Any]:
         """Return the AMIs of instances of which there is no image yet."""
@@ -218,19 +214,6 @@ class Hypervisor:
             traceback.print_exc()
             ami.state = "failed"
         self._images.add(ami.id)
-
-
-_BRIDGE = "com.docker.network.bridge.name"
-
-
-def _remove_network(network: Any) -> None:
-    with contextlib.suppress(docker.errors.NotFound):
-        network.reload()
-        # An outsider that a test put there goes with it.
-        for one in network.attrs["Containers"]:
-            with contextlib.suppress(docker.errors.APIError):
-                network.disconnect(one, force=True)
-        network.remove()
 
 
 def _alive(process: str) -> bool:

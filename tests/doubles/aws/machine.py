@@ -2,47 +2,33 @@
 
 import base64
 import contextlib
-import io
 import itertools
-import json
-import os
-import tarfile
-from pathlib import Path
+import threading
 from typing import Any
 
 import docker.errors
 from moto.ec2.models.instance_types import INSTANCE_TYPES
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import BaseWSGIServer, make_server
 
-from infra import node_image
-from infra.local_nodes import LOCK
-from tests.doubles.aws import laws, metadata, namespace, user_data
+from tests.doubles.aws import laws, metadata
 from tests.doubles.aws.machine_labels import INSTANCE, LABEL
+from tests.doubles.machines import container as containers
+from tests.doubles.machines import namespace
+from tests.doubles.machines.container import Birth, Shape
 
 # Where nodes find the API: an address that, like the metadata service's, leaves no machine.
 API = "169.254.169.253"
 IMAGES = "tandem-test-ec2"
-# The node image without what is baked into it stands for the maker's image of Ubuntu.
-STOCK = "tandem-test-stock"
-_BAKED_IN = ("/opt/tandem", "/usr/local/bin/uv")
-_HERE = Path(__file__).parent
-_BOOT = ["python3", "-I", "/var/lib/machine/boot.py"]
 
 
 def image_of(client: Any, ami: str, baked: str) -> str:
     """Return the image of an AMI: one made of a machine, the baked one, or a stock one."""
-    made, whole = f"{IMAGES}:{ami}", node_image.wanted_tag(LOCK)
+    made = f"{IMAGES}:{ami}"
     with contextlib.suppress(docker.errors.ImageNotFound):
         client.images.get(made)
         return made
-    if ami == baked:
-        return whole
-    stock = f"{STOCK}:{whole.partition(':')[2]}"
-    try:
-        client.images.get(stock)
-    except docker.errors.ImageNotFound:
-        recipe = f"FROM {whole}\nRUN rm -rf {' '.join(_BAKED_IN)}\n"
-        client.images.build(fileobj=io.BytesIO(recipe.encode()), tag=stock, rm=True)
-    return stock
+    return containers.image(client, baked=ami == baked)
 
 
 class Machine:
@@ -70,7 +56,7 @@ class Machine:
             self._routes.append(address)
         service = metadata.Metadata(self.instance, self.region)
         for place, application in ((metadata.ADDRESS, service), (API, self._application)):
-            self._servers.append(namespace.serve(self._pid, place, 80, application))
+            self._servers.append(_serve(self._pid, place, application))
 
     def refilter(self) -> None:
         """Bring the packet filter to what the security groups say now."""
@@ -111,59 +97,40 @@ class Machine:
 def make(client: Any, instance: Any, region: str, network: Any, label: str, baked: str) -> Any:
     """Make and start the container of an instance."""
     image = image_of(client, instance.image_id, baked)
-    api = client.api
-    endpoint = api.create_endpoint_config(ipv4_address=instance.private_ip)
-    made = api.create_container(
-        image,
-        _BOOT,
+    pair = laws.ec2(region).key_pairs.get(instance.key_name)
+    shape = Shape(
         name=f"tandem-test-aws-{instance.id}",
         hostname=f"ip-{instance.private_ip.replace('.', '-')}",
         labels={LABEL: label, INSTANCE: instance.id},
-        host_config=api.create_host_config(
-            network_mode=network.name,
-            init=True,
-            nano_cpus=int(float(os.environ.get("TANDEM_TEST_CPUS", "0.6")) * 1e9),
-            mem_limit=f"{INSTANCE_TYPES[instance.instance_type]['MemoryInfo']['SizeInMiB']}m",
-            pids_limit=4096,
-            shm_size="1g",
-            security_opt=["no-new-privileges"],
-        ),
-        networking_config=api.create_networking_config({network.name: endpoint}),
+        network=network.name,
+        address=instance.private_ip,
+        # Of every type the same, so that types with many fit on this computer.
+        cpus=containers.one_cpu(),
+        memory_mib=INSTANCE_TYPES[instance.instance_type]["MemoryInfo"]["SizeInMiB"],
     )
-    api.put_archive(made["Id"], "/var/lib", _files(instance, region))
-    api.start(made["Id"])
-    return client.containers.get(made["Id"])
+    birth = Birth(
+        identity=instance.id,
+        authorized_key=pair.material_public.decode() if pair else "",
+        user_data=_bytes(instance.user_data or b""),
+        home_files={".aws/config": f"[default]\nendpoint_url = http://{API}\n"},
+    )
+    return containers.make(client, image, shape, birth)
 
 
-def _files(instance: Any, region: str) -> bytes:
-    data = instance.user_data or b""
-    wishes = user_data.read(_bytes(data))
-    pair = laws.ec2(region).key_pairs.get(instance.key_name)
-    public = pair.material_public.decode() if pair else ""
-    given = {
-        "instance": instance.id,
-        "user": "ubuntu",
-        "authorized_key": f"{public.strip()}\n",
-        "aws_config": f"[default]\nendpoint_url = http://{API}\n",
-        "files": wishes.files,
-        "every_boot": wishes.every_boot,
-        "first_boot": wishes.first_boot,
-    }
-    files = {
-        "boot.json": (json.dumps(given).encode(), 0o600),
-        "boot.py": ((_HERE / "boot.py").read_bytes(), 0o755),
-        "sudo.py": ((_HERE / "sudo.py").read_bytes(), 0o755),
-    }
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        folder = tarfile.TarInfo("machine")
-        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
-        archive.addfile(folder)
-        for name, (content, mode) in files.items():
-            entry = tarfile.TarInfo(f"machine/{name}")
-            entry.size, entry.mode = len(content), mode
-            archive.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
+def _serve(pid: int, address: str, application: Any) -> BaseWSGIServer:
+    """Answer HTTP on an address of its own in the network of a process, from this process."""
+    listening = namespace.listen(pid, address, 80)
+    server = make_server(
+        address,
+        80,
+        application,
+        threaded=True,
+        request_handler=MotoRequestHandler,
+        fd=listening.fileno(),
+    )
+    listening.close()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
 
 
 def _bytes(data: Any) -> bytes:

@@ -2,7 +2,7 @@
 """Runs inside a container that has no `sudo`: a helper as root, and the command that asks it.
 
 The command hands over its words and its three streams, and ends as the helper's child ends.
-Every user may do everything, as `ubuntu` may on a machine of EC2.
+Every user may do everything, as `ubuntu` may on a machine of a cloud.
 """
 
 import json

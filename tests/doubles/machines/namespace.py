@@ -10,10 +10,6 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterable
-from typing import Any
-
-from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import BaseWSGIServer, make_server
 
 _CLONE_NEWNET = 0x40000000
 _SECONDS = 30
@@ -40,25 +36,13 @@ def routes(kind: str) -> list[list[str]]:
     return [line.split() for line in done.stdout.splitlines()]
 
 
-def serve(pid: int, address: str, port: int, application: Any) -> BaseWSGIServer:
-    """Answer HTTP on an address of its own in the network of a process, from this process."""
-    run_in(pid, "ip", "address", "replace", f"{address}/32", "dev", "lo")
-    listening = _listen(pid, address, port)
-    server = make_server(
-        address,
-        port,
-        application,
-        threaded=True,
-        request_handler=MotoRequestHandler,
-        fd=listening.fileno(),
-    )
-    listening.close()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+def listen(pid: int, address: str, port: int) -> socket.socket:
+    """Open a socket in the network of a process; a thread of its own enters it and ends there.
 
-
-def _listen(pid: int, address: str, port: int) -> socket.socket:
-    """Open a socket in another network; a thread of its own enters it and ends there."""
+    An address that is not on loopback is put there, so that it is this machine's alone.
+    """
+    if not address.startswith("127."):
+        run_in(pid, "ip", "address", "replace", f"{address}/32", "dev", "lo")
     made: list[socket.socket | Exception] = []
 
     def enter() -> None:
@@ -84,22 +68,26 @@ def filter_text(
     ingress: Iterable[tuple[str, str, str]],
     egress: Iterable[tuple[str, str, str]],
     *,
-    metadata: str,
-    hop_limit: int,
+    metadata: str = "",
+    hop_limit: int = 2,
+    unreachable: Iterable[tuple[str, str]] = (),
 ) -> str:
     """Return what iptables-restore makes the rules of security groups.
 
     A rule is (protocol or "all", ports as `a:b` or "", network). With a hop limit of 1 an
-    answer of the metadata service does not get past the machine itself.
+    answer of the metadata service does not get past the machine itself. `unreachable` are
+    pairs of a source and an own address between which nothing may begin, whatever the rules.
     """
+    own = [f"-A INPUT -d {metadata}/32 -p tcp --dport 80 -j ACCEPT"] if metadata else []
     lines = [
         "*filter",
         ":INPUT DROP",
         ":FORWARD ACCEPT",
         ":OUTPUT DROP",
         "-A INPUT -i lo -j ACCEPT",
-        f"-A INPUT -d {metadata}/32 -p tcp --dport 80 -j ACCEPT",
+        *own,
         "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
+        *(f"-A INPUT -s {source} -d {address} -j DROP" for source, address in unreachable),
         "-A OUTPUT -o lo -j ACCEPT",
     ]
     if hop_limit < 2:

@@ -1,4 +1,4 @@
-"""Runs inside a container, as its first program: what cloud-init does on a machine of EC2.
+"""Runs inside a container, as its first program: what cloud-init does on a machine of a cloud.
 
 The host leaves what is to be done in /var/lib/machine/boot.json. At the first boot the user,
 the authorized key and the host key are set up; at every boot the commands for that are run;
@@ -44,6 +44,7 @@ def main() -> None:
         marker.write_text(given["instance"])
     for command in given["every_boot"]:
         run(command)
+    print_host_key()
     # Some images have no `sudo`; one that asks a helper stands in for it.
     if shutil.which("sudo") is None or os.path.islink("/usr/bin/sudo"):
         subprocess.Popen([sys.executable, "-I", str(FOLDER / "sudo.py"), "serve"])
@@ -72,7 +73,8 @@ def first_boot(given: dict) -> None:
     home = pathlib.Path(entry.pw_dir)
     write(home / ".ssh/authorized_keys", given["authorized_key"], 0o600, entry.pw_uid)
     for owner, folder in ((entry.pw_uid, home), (0, pathlib.Path("/root"))):
-        write(folder / ".aws/config", given["aws_config"], 0o644, owner)
+        for name, content in given["home_files"].items():
+            write(folder / name, content, 0o644, owner)
     write(pathlib.Path("/etc/ssh/sshd_config"), SSHD, 0o644, 0)
     os.makedirs("/etc/ssh/sshd_config.d", exist_ok=True)
     write(pathlib.Path("/usr/sbin/shutdown"), SHUTDOWN, 0o755, 0)
@@ -99,6 +101,15 @@ def first_boot(given: dict) -> None:
         )
     for command in given["first_boot"]:
         run(command)
+
+
+def print_host_key() -> None:
+    """Write the host key to the console, as cloud-init does, for whoever pins it from there."""
+    for path in sorted(pathlib.Path("/etc/ssh").glob("ssh_host_*_key")):
+        words = ["ssh-keygen", "-y", "-f", str(path)]
+        key = subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+        begin, end = (f"-----{word} SSH HOST KEY KEYS-----" for word in ("BEGIN", "END"))
+        print(f"{begin}\n{key}\n{end}", flush=True)
 
 
 def run(command: object) -> None:
