@@ -26,6 +26,9 @@ RESULTS = "results"
 CONNECT_SECONDS = 5
 SILENCE_SECONDS = 20
 ATTEMPTS = 3
+# Up to the most that S3 takes at once. Swift keeps the parts of an object that came in parts in
+# a container of its own, which nobody would remove.
+ONE_PART_BYTES = 5 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,11 @@ class Store:
 
     def keep(self, name: str, path: Path) -> str:
         """Copy a file to what this cluster found; return its whole key."""
+        from boto3.s3.transfer import TransferConfig
+
         key = f"{self.prefix}/{RESULTS}/{name}"
-        self._call("upload_file", key, Filename=str(path))
+        whole = TransferConfig(multipart_threshold=ONE_PART_BYTES)
+        self._call("upload_file", key, Filename=str(path), Config=whole)
         return key
 
     def _ask(self, method: str, key: str, **options: Any) -> Any:

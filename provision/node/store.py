@@ -24,6 +24,9 @@ CREDENTIALS = "credentials/store.ini"
 CONNECT_SECONDS = 5
 SILENCE_SECONDS = 20
 ATTEMPTS = 3
+# Up to the most that S3 takes at once. Swift keeps the parts of an object that came in parts in
+# a container of its own, which nobody would remove.
+ONE_PART_BYTES = 5 * 1024**3
 
 
 def main(request: dict[str, Any], channel: Channel) -> Any:
@@ -68,6 +71,14 @@ def _client(region: str) -> Any:
     return boto3.client("s3", region_name=region, config=config)
 
 
+def _send(stream: Any, request: dict[str, Any], key: str) -> None:
+    from boto3.s3.transfer import TransferConfig
+
+    whole = TransferConfig(multipart_threshold=ONE_PART_BYTES)
+    client = _client(request["region"])
+    client.upload_fileobj(stream, request["bucket"], key, Config=whole)
+
+
 def _check(home: str, request: dict[str, Any]) -> dict[str, Any]:
     """Write an object, read it back, remove it, and note for the work where the bucket is.
 
@@ -103,7 +114,7 @@ def _save(home: str, request: dict[str, Any]) -> dict[str, Any]:
                     archive.add(path, os.path.relpath(path, home), filter=_plain)
         size = stream.tell()
         stream.seek(0)
-        _client(request["region"]).upload_fileobj(stream, request["bucket"], key)
+        _send(stream, request, key)
     return {"key": key, "bytes": size}
 
 
@@ -118,7 +129,7 @@ def _put(home: str, request: dict[str, Any]) -> dict[str, Any]:
     key = f"{request['prefix']}/{request['file']}"
     try:
         with open(path, "rb") as stream:
-            _client(request["region"]).upload_fileobj(stream, request["bucket"], key)
+            _send(stream, request, key)
         return {"key": key, "bytes": os.path.getsize(path)}
     finally:
         os.unlink(path)
