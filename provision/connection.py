@@ -36,7 +36,9 @@ _CHUNK = 32 * 1024
 class Connection(fabric.Connection):  # type: ignore[misc]
     """An SSH connection to one node that accepts the pinned host key and no other."""
 
-    def __init__(self, node: Node, inventory: Inventory, gateway: "Connection | None") -> None:
+    def __init__(
+        self, node: Node, inventory: Inventory, gateway: "Connection | None", own: bool
+    ) -> None:
         super().__init__(
             node.ssh_host,
             user=inventory.ssh_user,
@@ -50,6 +52,7 @@ class Connection(fabric.Connection):  # type: ignore[misc]
             },
         )
         self.node_name = node.name
+        self.own_gateway = own
         self.client = paramiko.SSHClient()
         self.client.set_missing_host_key_policy(paramiko.RejectPolicy())
         kind, text = node.host_key.split(" ")
@@ -62,6 +65,12 @@ class Connection(fabric.Connection):  # type: ignore[misc]
     def where(self) -> str:
         """The node as people read it: name and address."""
         return f"{self.node_name} ({self.user}@{self.host}:{self.port})"
+
+    def close(self) -> None:
+        """Close it, and with it the connection that was opened to carry this one alone."""
+        super().close()
+        if self.own_gateway:
+            self.gateway.close()
 
     def run(
         self,
@@ -235,9 +244,10 @@ def connect(
     """
     node = inventory.node(node_name)
     check_key_file(inventory)
-    if node.jump is not None and gateway is None:
-        gateway = connect(inventory, node.jump, timeout=timeout)
-    connection = Connection(node, inventory, gateway)
+    own = node.jump is not None and gateway is None
+    if own:
+        gateway = connect(inventory, str(node.jump), timeout=timeout)
+    connection = Connection(node, inventory, gateway, own)
     connection.connect_kwargs.update(
         timeout=timeout, banner_timeout=timeout, auth_timeout=timeout, channel_timeout=timeout
     )

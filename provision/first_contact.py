@@ -21,6 +21,7 @@ from contracts.inventory import Inventory, Node
 from contracts.progress import Event, Tell, step, tell_nobody
 from provision.connection import Connection, connect
 from provision.connection_errors import ConnectionLost, LoginError, UnreachableError
+from provision.links import Links
 from provision.parallel import on_each
 from provision.remote_program import Program, call
 
@@ -69,16 +70,25 @@ def meet(
     with single_writer(path.with_name("first-contact.lock"), purpose="First contact"):
         book = _Book(inventories.load(path), path)
 
-        def one(name: str) -> None:
-            with step(tell, name, "first contact"):
-                _Meeting(book, name, place, tell).hold(boot_seconds)
-
         # Those that others are reached through come first.
         for through in (False, True):
             names = [one.name for one in _new(book.inventory) if bool(one.jump) is through]
-            seconds = boot_seconds + RELOAD_SECONDS + 4 * STEP_SECONDS
-            on_each("first contact", names, one, seconds=seconds).values()
+            _meet_all(book, names, place, tell, boot_seconds)
         return book.inventory
+
+
+def _meet_all(
+    book: "_Book", names: list[str], place: HostKeyPlace, tell: Tell, boot_seconds: float
+) -> None:
+    # One connection to a machine carries those to all that are behind it.
+    with Links(book.inventory) as links:
+
+        def one(name: str) -> None:
+            with step(tell, name, "first contact"):
+                _Meeting(book, name, place, tell, links).hold(boot_seconds)
+
+        seconds = boot_seconds + RELOAD_SECONDS + 4 * STEP_SECONDS
+        on_each("first contact", names, one, seconds=seconds).values()
 
 
 def _new(inventory: Inventory) -> list[Node]:
@@ -105,8 +115,11 @@ class _Book:
 class _Meeting:
     """First contact with one machine."""
 
-    def __init__(self, book: _Book, name: str, place: HostKeyPlace, tell: Tell) -> None:
+    def __init__(
+        self, book: _Book, name: str, place: HostKeyPlace, tell: Tell, links: Links
+    ) -> None:
         self._book, self._name, self._place, self._tell = book, name, place, tell
+        self._links = links
         self._temporary = book.inventory.node(name).temporary_host_key or ""
 
     def hold(self, boot_seconds: float) -> None:
@@ -152,7 +165,10 @@ class _Meeting:
                 self._wait(error, give_up)
 
     def _connect(self, host_key: str) -> Connection:
-        return connect(_with(self._book.inventory, self._name, host_key=host_key), self._name)
+        pinned = _with(self._book.inventory, self._name, host_key=host_key)
+        jump = pinned.node(self._name).jump
+        gateway = None if jump is None else self._links[jump]
+        return connect(pinned, self._name, gateway=gateway)
 
     def _wait(self, error: Exception, give_up: float) -> None:
         if time.monotonic() + _PAUSE > give_up:

@@ -3,6 +3,8 @@
 import dataclasses
 import subprocess
 import sys
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -21,6 +23,7 @@ from provision import (
 )
 from provision.bringup import Request
 from provision.command import Command
+from provision.connection import connect
 from provision.connection_errors import UnreachableError
 from provision.links import Links
 from provision.parallel import NodesFailed
@@ -35,6 +38,12 @@ from tests.integration.operator_at_work import (
 )
 
 pytestmark = pytest.mark.timeout(900)
+# How many sessions of users sshd serves, the one that asks among them.
+SESSIONS = """
+import glob
+titles = [open(path, "rb").read() for path in glob.glob("/proc/[0-9]*/cmdline")]
+print(sum(one.startswith(b"sshd") and b"@" in one for one in titles))
+"""
 
 
 def test_a_machine_that_refuses_connections_is_named_and_the_others_are_tried(operator, other):
@@ -63,6 +72,21 @@ def test_a_machine_behind_another_is_reached_through_it(operator, other):
         pytest.raises(RefusedError, match="nothing was sent there"),
     ):
         assert links["node-2"]
+
+
+def test_a_way_through_another_machine_is_closed_with_what_it_led_to(operator):
+    """Or each look at a machine that still boots would leave a session behind."""
+    inside = operator.inventory.node("node-2").private_ip
+    before = int(operator.run("node-1", "python3", "-c", SESSIONS))
+    for port in (22, free_port()):
+        behind = {"ssh_host": inside, "ssh_port": port, "jump": "node-1"}
+        nodes = changed(operator.inventory, "node-2", **behind)
+        with suppress(UnreachableError):
+            connect(dataclasses.replace(operator.inventory, nodes=nodes), "node-2").close()
+    end = time.monotonic() + 20
+    while int(operator.run("node-1", "python3", "-c", SESSIONS)) > before:
+        assert time.monotonic() < end, "a session is left on node-1"
+        time.sleep(0.5)
 
 
 def test_a_machine_that_writes_without_end_fills_nothing_of_ours(operator):
