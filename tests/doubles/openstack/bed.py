@@ -5,16 +5,19 @@
     python -m tests.doubles.openstack.bed wipe     and forget all that the services know
 
 It is the real services, from the lock beside this file, with drivers of ours where hardware
-would be. `start` prints the variables by which an ordinary member logs in.
+would be. `start` prints the variables by which an ordinary member logs in. Servers made of the
+images "Tandem ..." are containers, where there is a Docker engine; all others are records.
 """
 
 import fcntl
+import hashlib
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from infra import docker_engine
 from tests.doubles.openstack import configuration, content, databases, environment, processes
 from tests.doubles.openstack.places import HERE, HOST, Bed, usual
 
@@ -25,6 +28,8 @@ _WEB = (
     ("glance", "glance.wsgi.api", "image"),
     ("neutron", "neutron.wsgi.api", "network"),
 )
+_MAKERS = ("configuration.py", "content.py", "databases.py", "places.py", "services.lock")
+ROOT = HERE.parents[2]
 _THREADS, _NOVA_THREADS = 8, 16
 
 
@@ -34,13 +39,16 @@ def start(bed: Bed) -> Path:
     with open(bed.root / "lock", "w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         environment.make(bed)
+        filled = bed.run / "filled"
+        if not filled.exists() or filled.read_text() != _version(bed):
+            # Half made, or made by other versions of these files.
+            wipe(bed)
         configuration.write(bed)
         databases.start_server(bed)
-        filled = bed.run / "filled"
         if not filled.exists():
             databases.fill(bed)
         _start_services(bed, first=not filled.exists())
-        filled.touch()
+        filled.write_text(_version(bed))
     return bed.root / "clouds.yaml"
 
 
@@ -56,7 +64,18 @@ def wipe(bed: Bed) -> None:
     shutil.rmtree(bed.run, ignore_errors=True)
 
 
+def _version(bed: Bed) -> str:
+    """Return what all that the services know of themselves was made by."""
+    texts = [(HERE / name).read_bytes() for name in _MAKERS]
+    return hashlib.sha256(b"".join([str(bed.first_port).encode(), *texts])).hexdigest()
+
+
 def _start_services(bed: Bed, *, first: bool) -> None:
+    machines = docker_engine.answers()
+    if machines:
+        module = "tests.doubles.openstack.hypervisor"
+        words = [sys.executable, "-m", module, str(bed.root), str(bed.first_port)]
+        processes.start(bed, "machines", words, ROOT)
     for name, module, service in _WEB:
         _serve(bed, name, module, service, _THREADS)
     for name, _, service in _WEB:
@@ -70,6 +89,8 @@ def _start_services(bed: Bed, *, first: bool) -> None:
     if first:
         databases.discover(bed)
         content.things(bed)
+    if machines:
+        processes.await_socket(bed, "machines", bed.socket)
 
 
 def _serve(bed: Bed, name: str, module: str, service: str, threads: int) -> None:

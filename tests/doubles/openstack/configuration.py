@@ -55,6 +55,7 @@ def variables(bed: Bed) -> dict[str, str]:
     }
     found["OS_NOVA_CONFIG_FILES"] = "api-paste.ini;nova.conf"
     found["OS_NEUTRON_CONFIG_FILES"] = "neutron.conf;ml2_conf.ini"
+    found["BED_MACHINES"] = str(bed.socket)
     return found
 
 
@@ -156,6 +157,8 @@ def _nova(bed: Bed) -> Sections:
             "compute_driver": "bed_hypervisor.BedHypervisor",
             "report_interval": 10,
             "service_down_time": 60,
+            # A container that ended from within is told as switched off so soon.
+            "sync_power_state_interval": 3,
         },
         "api_database": {"connection": database(bed, "nova_api")},
         "database": {"connection": database(bed, "nova_cell1")},

@@ -1,13 +1,14 @@
 """What the test bed's cloud has, as SSC has it: a project, flavors, images, networks."""
 
 import io
+import ipaddress
 import time
 from typing import Any
 
 import openstack
 from openstack import exceptions
 
-from tests.doubles.openstack.places import REGION, Bed
+from tests.doubles.openstack.places import BAKED, BARE, REGION, Bed
 
 MEMBER, PROJECT, DOMAIN = "s00001", "NAISS 2026/1-1", "snic"
 FLAVORS = (
@@ -17,7 +18,8 @@ FLAVORS = (
     # More than the one machine has, so that no host is valid for it.
     ("ssc.giant", 512, 4096, 20),
 )
-IMAGES = ("Ubuntu 22.04", "Ubuntu 24.04")
+# By its name and format; our driver of nova makes containers of those of the format "docker".
+IMAGES = {"Ubuntu 22.04": "bare", "Ubuntu 24.04": "bare", BAKED: "docker", BARE: "docker"}
 EXTERNAL = ("Northern Europe External", "public")
 QUOTA = {"instances": 6, "cores": 600, "ram": 20480}
 WAIT_SECONDS = 240.0
@@ -84,11 +86,11 @@ def things(bed: Bed) -> None:
     admin = link(bed, "admin")
     for name, cpus, memory, disk in FLAVORS:
         admin.compute.create_flavor(name=name, vcpus=cpus, ram=memory, disk=disk)
-    for name in IMAGES:
+    for name, kind in IMAGES.items():
         admin.image.create_image(
             name,
             disk_format="raw",
-            container_format="bare",
+            container_format=kind,
             visibility="public",
             data=io.BytesIO(bytes(4096)),
             validate_checksum=False,
@@ -102,6 +104,7 @@ def things(bed: Bed) -> None:
             used_in_default_sg=True,
             used_in_non_default_sg=True,
         )
+    halves = list(ipaddress.ip_network(bed.outside).subnets())
     for place, name in enumerate(EXTERNAL):
         made = admin.network.create_network(
             name=name,
@@ -112,8 +115,7 @@ def things(bed: Bed) -> None:
         admin.network.create_subnet(
             network_id=made.id,
             ip_version=4,
-            # Addresses for documentation, which no network routes.
-            cidr=f"198.51.{100 + place}.0/24",
+            cidr=str(halves[place]),
             enable_dhcp=False,
         )
     project = admin.identity.find_project(PROJECT, domain_id=_domain(admin))

@@ -1,6 +1,5 @@
 """Where the test bed's cloud lies: its folder, its addresses on loopback, its accounts."""
 
-import dataclasses
 import hashlib
 import os
 from dataclasses import dataclass
@@ -10,8 +9,11 @@ HERE = Path(__file__).parent
 LOCK = HERE / "services.lock"
 REGION = "EAST-1"
 HOST = "127.0.0.1"
-# In the catalogue, which is kept between runs, so they cannot be taken as they come.
-_FIRST_PORT = 21310
+# In the catalogue, which is kept between runs, so they cannot be taken as they come. They are
+# none of the engines': on machines the services are found at the same ports.
+_FIRST_PORT = 12310
+# The image of a machine that has the locked environment; one of the other has not.
+BAKED, BARE = "Tandem baked", "Tandem bare"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,16 @@ class Bed:
     def etc(self) -> Path:
         """Configuration files, a folder for each service."""
         return self.run / "etc"
+
+    @property
+    def socket(self) -> Path:
+        """Where drivers ask for containers."""
+        return self.run / "machines.sock"
+
+    @property
+    def outside(self) -> str:
+        """The network of its floating addresses: 198.18.0.0/15 is for tests (RFC 2544)."""
+        return f"198.19.{self.first_port // 10 % 256}.0/24"
 
     def port(self, service: str) -> int:
         """Return the port of a service."""
@@ -91,11 +103,17 @@ _SERVICES = (
 
 
 def usual() -> Bed:
-    """Return the bed of this user, in the folder for caches."""
+    """Return the bed of this user, in the folder for caches.
+
+    TANDEM_TEST_CLOUD names another folder, and TANDEM_TEST_CLOUD_PORT the first of its ten
+    ports: two beds at once need both.
+    """
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Bed(Path(os.environ.get("TANDEM_TEST_CLOUD") or f"{cache}/tandem-test-cloud"))
+    folder = os.environ.get("TANDEM_TEST_CLOUD") or f"{cache}/tandem-test-cloud"
+    port = os.environ.get("TANDEM_TEST_CLOUD_PORT")
+    return at(Path(folder), int(port) if port else _FIRST_PORT)
 
 
 def at(root: Path, first_port: int) -> Bed:
     """Return a bed somewhere else."""
-    return dataclasses.replace(usual(), root=root, first_port=first_port)
+    return Bed(root, first_port=first_port)

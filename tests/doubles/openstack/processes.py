@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tests.doubles.openstack import configuration
 from tests.doubles.openstack.environment import plugins
@@ -18,13 +19,14 @@ STOP_SECONDS = 20.0
 _HELD: list["subprocess.Popen[bytes]"] = []
 
 
-def start(bed: Bed, name: str, command: Sequence[str]) -> None:
+def start(bed: Bed, name: str, command: Sequence[str], folder: Path | None = None) -> None:
     """Start a process that outlives this one, unless it runs already."""
     if alive(bed, name):
         return
     with open(bed.run / "log" / f"{name}.out", "ab") as output:
         process = subprocess.Popen(
             command,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -44,12 +46,28 @@ def environment(bed: Bed) -> dict[str, str]:
 
 def await_port(bed: Bed, name: str, service: str) -> None:
     """Wait until a process answers on the port of its service."""
+    _await(bed, name, lambda: _answers(bed.port(service)), f"port {bed.port(service)}")
+
+
+def await_socket(bed: Bed, name: str, path: Path) -> None:
+    """Wait until a process answers on a socket in the bed's folder."""
+
+    def answers() -> bool:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(path))
+            return True
+        return False
+
+    _await(bed, name, answers, str(path))
+
+
+def _await(bed: Bed, name: str, answers: Callable[[], bool], where: str) -> None:
     give_up = time.monotonic() + START_SECONDS
-    while not _answers(bed.port(service)):
+    while not answers():
         if not alive(bed, name) or time.monotonic() > give_up:
             log = bed.run / "log" / f"{name}.out"
             last = log.read_text(errors="replace")[-1500:]
-            raise RuntimeError(f"{name} did not answer on port {bed.port(service)}:\n{last}")
+            raise RuntimeError(f"{name} did not answer on {where}:\n{last}")
         time.sleep(0.1)
 
 

@@ -1,9 +1,11 @@
 """A driver of neutron that does what agents would report, as there are none.
 
 Every port can be bound on every machine, and ports of routers and floating addresses are in use
-as soon as they are made. Nothing is carried anywhere, and groups are kept, not enforced.
+as soon as they are made. Of what changes for containers their keeper is told, as agents would
+be: it asks neutron and follows.
 """
 
+import bed_machines
 from neutron.objects import ports
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings
@@ -20,6 +22,9 @@ class BedMechanism(api.MechanismDriver):
     def initialize(self):
         for event in (events.AFTER_CREATE, events.AFTER_UPDATE):
             registry.subscribe(self._address, resources.FLOATING_IP, event)
+        for event in (events.AFTER_CREATE, events.AFTER_UPDATE, events.AFTER_DELETE):
+            for what in (resources.FLOATING_IP, resources.PORT, resources.SECURITY_GROUP_RULE):
+                registry.subscribe(self._changed, what, event)
 
     @property
     def connectivity(self):
@@ -60,3 +65,6 @@ class BedMechanism(api.MechanismDriver):
             payload.resource_id or state["id"],
             constants.FLOATINGIP_STATUS_ACTIVE if bound else constants.FLOATINGIP_STATUS_DOWN,
         )
+
+    def _changed(self, resource, event, trigger, payload=None):
+        bed_machines.changed()
