@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 
 from contracts.errors import TandemError
+from contracts.progress import tell_nobody
+from infra import local_nodes, node_image
 from provision.links import Links
 from tests.conftest import Machines
 from tests.doubles.aws.account import Account, cloud
+from tests.doubles.openstack import bed
+from tests.doubles.openstack.places import usual
 from tests.doubles.warm_python import WarmPython, warm_python
-from tests.integration import aws_clusters
+from tests.integration import aws_clusters, openstack_clusters
 from tests.integration.aws_clusters import AwsCluster
+from tests.integration.openstack_clusters import OpenStackCluster
 from tests.integration.operator_at_work import Operator
 
 
@@ -91,3 +96,27 @@ def aws_stack(
     with aws_clusters.destroyed_at_the_end(stack) as made:
         yield made
         aws_cluster.account.clear()
+
+
+@pytest.fixture(scope="session")
+def clouds() -> Iterator[Path]:
+    """clouds.yaml of the test bed of OpenStack, which runs for the session."""
+    yield bed.start(usual())
+    bed.stop(usual())
+
+
+@pytest.fixture(scope="session")
+def machine_clouds(engine: None, clouds: Path) -> Path:
+    """The same, where servers can be containers."""
+    node_image.ensure(local_nodes.LOCK, clouds.parent, tell_nobody)
+    return clouds
+
+
+@pytest.fixture
+def openstack_cluster(
+    clouds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OpenStackCluster]:
+    """A cluster of its own in the member's project."""
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
+    with openstack_clusters.new_cluster(tmp_path, clouds) as made:
+        yield made

@@ -14,18 +14,10 @@ import pytest
 from infra.openstack_sweep import sweep
 from provision.node import machine_delete
 from tests.command_line import fab
-from tests.doubles.openstack import bed
 from tests.doubles.openstack.places import usual
 from tests.integration.openstack_clusters import new_cluster, stack_of
 
 pytestmark = [pytest.mark.long, pytest.mark.openstack, pytest.mark.timeout(3600)]
-
-
-@pytest.fixture(scope="session")
-def clouds():
-    """clouds.yaml of the test bed, which runs for the session."""
-    yield bed.start(usual())
-    bed.stop(usual())
 
 
 @pytest.fixture
