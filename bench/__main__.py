@@ -22,6 +22,8 @@ MEASUREMENTS = {
     "audit": Measurement(("audit",), 3, "what is left in a slow account", True),
     "aws_start": Measurement(("aws_start",), 20, "fresh machines of a cloud, baked or not"),
     "bring_up": Measurement(("bring_up",), 10, "bring-up of three nodes", True),
+    "openstack_bed": Measurement(("openstack_bed",), 15, "test bed, up, doctor, destroy"),
+    "openstack_start": Measurement(("openstack_start",), 15, "workers behind the head"),
     "peers": Measurement(("peers",), 10, "bring-up beside SSHCluster and ray up", True),
     "speedup": Measurement(("speedup",), 25, "plain fits on 3 nodes beside 1", True),
     "demo": Measurement(("demo",), 20, "make demo, in a new clone and again", True),
