@@ -105,7 +105,8 @@ def _keystone(bed: Bed) -> Sections:
     return {
         "DEFAULT": _base(bed, "keystone"),
         "database": {"connection": database(bed, "keystone")},
-        "auth": {"methods": "password,token,application_credential"},
+        # The last one for S3, whose keys are credentials of that kind.
+        "auth": {"methods": "password,token,application_credential,ec2credential"},
         "token": {"provider": "fernet", "expiration": 86400},
         "fernet_tokens": {"key_repository": keys / "fernet"},
         "fernet_receipts": {"key_repository": keys / "fernet"},
