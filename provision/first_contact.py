@@ -30,6 +30,7 @@ HOST_KEY = Program("host_key")
 BOOT_SECONDS = 180.0
 RELOAD_SECONDS = 30.0
 STEP_SECONDS = 90.0
+TRIES = 3
 _PAUSE = 1.0
 
 
@@ -123,6 +124,17 @@ class _Meeting:
         self._temporary = book.inventory.node(name).temporary_host_key or ""
 
     def hold(self, boot_seconds: float) -> None:
+        """Go through all steps; each may be done again, so a connection may break at any."""
+        for left in reversed(range(TRIES)):
+            try:
+                return self._hold(boot_seconds)
+            except ConnectionLost as error:
+                # On a machine that still boots, sshd may be started anew by others, too.
+                if not left:
+                    raise
+                self._wait(error, time.monotonic() + 2 * _PAUSE)
+
+    def _hold(self, boot_seconds: float) -> None:
         link, shown = self._reach(boot_seconds)
         if shown == self._temporary:
             with contextlib.closing(link):
@@ -135,8 +147,7 @@ class _Meeting:
     def _replace(self, link: Connection) -> None:
         self._book.write(self._name, host_key=self._ask(link, "make"))
         # A connection that ends with the reload proves nothing either way; the next one does.
-        with contextlib.suppress(ConnectionLost):
-            self._ask(link, "use")
+        self._ask(link, "use")
 
     def _reach(self, seconds: float) -> tuple[Connection, str]:
         """Return a connection as soon as the machine answers, and the key that it showed."""

@@ -167,6 +167,25 @@ def test_an_interrupted_contact_is_finished_by_the_next(machine, monkeypatch, st
     assert machine.node.temporary_host_key is None
 
 
+@pytest.mark.parametrize("step", ["make", "use", "settle"])
+def test_a_connection_that_breaks_while_the_machine_boots_is_opened_again(
+    machine, monkeypatch, step
+):
+    asked, cut = first_contact._Meeting._ask, []
+
+    def breaking(self, link, what):
+        if what == step and not cut:
+            cut.append(what)
+            link.transport.close()
+        return asked(self, link, what)
+
+    monkeypatch.setattr(first_contact._Meeting, "_ask", breaking)
+    machine.meet()
+    assert cut == [step]
+    assert machine.node.temporary_host_key is None
+    assert machine.read(f"{KEY}.pub").split()[:2] == machine.node.host_key.split()
+
+
 @pytest.mark.parametrize("shows_it", [True, False])
 def test_a_contact_that_ended_while_the_key_was_moved_is_finished(machine, shows_it):
     """The private half is in place, the public half is not; sshd may have been restarted."""
