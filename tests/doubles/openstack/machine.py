@@ -7,8 +7,6 @@ from typing import Any
 
 import docker.errors
 
-from infra import node_image
-from infra.local_nodes import LOCK
 from tests.doubles.machines import bridges, container, namespace
 from tests.doubles.machines.container import Birth, Shape
 from tests.doubles.machines.relay import Carried, Relay
@@ -106,9 +104,9 @@ class Machine:
             identity=record["id"],
             authorized_key=record["authorized_key"],
             user_data=bytes.fromhex(record["user_data"]),
-            bare=record["image"] != BAKED,
         )
-        return container.make(self._client, node_image.wanted_tag(LOCK), shape, birth)
+        image = container.image(self._client, baked=record["image"] == BAKED)
+        return container.make(self._client, image, shape, birth)
 
     def _runs(self) -> bool:
         try:
