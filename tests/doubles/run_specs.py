@@ -12,14 +12,21 @@ from workloads.sweeps.plan import Cell, Work, planned_run
 
 def run_spec(home: Path | str, parameters: Mapping[str, Any], **changes: Any) -> RunSpec:
     """Return a run of `forest` with these parameters; by default plain, on one slot."""
-    workload = registry.find("forest")
+    return workload_spec("forest", home, parameters, **changes)
+
+
+def workload_spec(
+    name: str, home: Path | str, parameters: Mapping[str, Any], **changes: Any
+) -> RunSpec:
+    """Return a run of a workload with these parameters; by default plain, on one slot."""
+    workload = registry.find(name)
     complete = workload.validate(parameters)
     combinations = tuple(workload.combinations(complete))
-    work = Work("forest", complete, combinations, complete["seed"], "data", "sources")
+    work = Work(name, complete, combinations, complete["seed"], "data", "sources")
     planned = planned_run(work, Cell(changes.get("engine", "plain"), 1), 1)
     spec = RunSpec(
         run_id=planned.run_id,
-        workload="forest",
+        workload=name,
         engine="plain",
         address="",
         nodes=("head",),

@@ -120,6 +120,9 @@ class _Run:
     def _hear(self, report: Finished | Lost | Back) -> None:
         if isinstance(report, Finished):
             self._tell(self._ledger.report(report.ticket, report.outcome))
+        elif report.slot not in self._engine.slots:  # a node that a program computes on
+            if isinstance(report, Lost):
+                self._tell([Death(report.slot.node, report.detail)])
         elif isinstance(report, Lost):
             self._tell(self._ledger.lose(report.slot, report.detail))
         else:

@@ -32,6 +32,7 @@ from workloads.driver.kept import keep
 from workloads.driver.phases import check_same, do_everywhere
 from workloads.driver.run_log import RunLog
 from workloads.engines import Engine, Slot, open_engine
+from workloads.engines.program_engine import ProgramEngine
 from workloads.registry import Workload
 from workloads.runs import RunSpec, load
 
@@ -85,7 +86,11 @@ def drive(spec: RunSpec, log: RunLog, stack: contextlib.ExitStack) -> None:
     stack.callback(_leave, engine)
     with _phase(log, "connect"):
         engine.connect(CONNECT_SECONDS)
-    lost = _make_ready(spec, log, workload, engine)
+    lost = _fetch_data(spec, log, workload, engine)
+    if workload.warm_up(spec).program:
+        engine, lost = ProgramEngine(spec, engine), set()
+        stack.callback(engine.close)
+    lost = _warm_up(spec, log, workload, engine, lost)
     begin_cpu = time.process_time()
     totals = _work(spec, log, workload, engine, lost)
     results = [log.results[trial.trial_id] for trial in spec.trials]
@@ -100,18 +105,25 @@ def drive(spec: RunSpec, log: RunLog, stack: contextlib.ExitStack) -> None:
     )
 
 
-def _make_ready(spec: RunSpec, log: RunLog, workload: Workload, engine: Engine) -> set[Slot]:
-    """Put the data on every node and warm every slot up; return the slots lost meanwhile."""
+def _fetch_data(spec: RunSpec, log: RunLog, workload: Workload, engine: Engine) -> set[Slot]:
+    """Put the data on every node; return the slots lost meanwhile."""
     with _phase(log, "data"):
         firsts = [slot for slot in engine.slots if slot.index == 0]
         unit = workload.preparation(spec)
         found = do_everywhere(engine, unit, firsts, DATA_SECONDS, log.death)
         check_same(found.values, head=spec.nodes[0])
+    return found.lost
+
+
+def _warm_up(
+    spec: RunSpec, log: RunLog, workload: Workload, engine: Engine, lost: set[Slot]
+) -> set[Slot]:
+    """Warm every slot up that is not lost; return the slots lost by then."""
     with _phase(log, "warmup"):
-        left = [slot for slot in engine.slots if slot not in found.lost]
+        left = [slot for slot in engine.slots if slot not in lost]
         unit = workload.warm_up(spec)
         warm = do_everywhere(engine, unit, left, WARM_UP_SECONDS, log.death)
-    return (found.lost | warm.lost) - set(warm.values)
+    return (lost | warm.lost) - set(warm.values)
 
 
 def _work(
@@ -121,8 +133,17 @@ def _work(
     work = workload.open_work(dataclasses.replace(spec, trials=left))
     limits = Limits(spec.unit_deadline_seconds, spec.run_deadline_seconds, spec.max_attempts)
     hearers = Hearers(log.trial, log.death, log.progress)
+    programs = engine if isinstance(engine, ProgramEngine) else None
+    before = programs.workers_cpu() if programs else None
     with _phase(log, "work"):
-        return executor.run(engine, work, limits, hearers, lost=lost)
+        totals = executor.run(engine, work, limits, hearers, lost=lost)
+    if programs:
+        after = programs.workers_cpu()
+        if before is None or after is None or after < before:
+            totals.cpu_seconds = 0.0  # not known, as it is nowhere else; a part would mislead
+        else:
+            totals.cpu_seconds += after - before
+    return totals
 
 
 @contextlib.contextmanager

@@ -24,13 +24,15 @@ class Unit:
     """The smallest piece of work that is sent anywhere.
 
     `function` is "module:name"; `arguments` are its keyword arguments as JSON; `weight` is
-    a guess of its CPU seconds, used to start the longest first.
+    a guess of its CPU seconds, used to start the longest first. A `program` is not sent to a
+    slot: it runs beside the driver, with a client of the whole engine (workloads/programs.py).
     """
 
     unit_id: str
     function: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     weight: float = 1.0
+    program: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,12 @@ class Engine(Protocol):
 
     def wait(self, timeout: float) -> list[Report]:
         """Return what happened; raises EngineLost when the engine is gone."""
+
+    def release(self) -> None:
+        """Leave the slots' places on the nodes to a program.
+
+        No unit is submitted any more; `wait` goes on to tell which slots' nodes are lost.
+        """
 
     def close(self) -> None:
         """Give the slots back; never waits for a unit that is still running."""

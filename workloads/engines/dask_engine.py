@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import Any
 
 from contracts.errors import DeadlineError
@@ -51,6 +51,39 @@ def end_units() -> None:
         _process.interrupt()
 
 
+def end_process() -> None:
+    """End the idle process of a slot in a Dask worker, which then works for Dask alone."""
+    with _one_at_a_time:
+        _process.close()
+
+
+def open_client(
+    address: str, credentials: Mapping[str, str], timeout: float, *, default: bool
+) -> Any:
+    """Return a client of a scheduler, connected; `default` makes it that of Dask's functions.
+
+    Raises
+    ------
+    EngineLost
+        If the scheduler does not answer or refuses the credentials.
+    """
+    import dask
+    from distributed import Client
+
+    dask.config.set(CLIENT_SETTINGS)
+    try:
+        knock(address, ANSWER_SECONDS)
+        return Client(  # type: ignore[no-untyped-call]
+            address,
+            security=_security(credentials),
+            timeout=timeout,
+            set_as_default=default,
+            direct_to_workers=False,
+        )
+    except (OSError, ValueError) as error:
+        raise _lost(address, error) from error
+
+
 class DaskEngine:
     """A Dask cluster, seen from a driver on its head.
 
@@ -69,26 +102,13 @@ class DaskEngine:
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._looked = 0.0
         self._silent_looks = 0
+        self._alive: tuple[str, ...] = ("running",)
         self._client: Any = None
 
     def connect(self, timeout: float) -> None:
         """Reach the scheduler and find the worker of each slot, free of older work."""
-        import dask
-        from distributed import Client
-
         give_up = time.monotonic() + timeout
-        dask.config.set(CLIENT_SETTINGS)
-        try:
-            knock(self._address, ANSWER_SECONDS)
-            self._client = Client(  # type: ignore[no-untyped-call]
-                self._address,
-                security=_security(self._credentials),
-                timeout=timeout,
-                set_as_default=False,
-                direct_to_workers=False,
-            )
-        except (OSError, ValueError) as error:
-            raise _lost(self._address, error) from error
+        self._client = open_client(self._address, self._credentials, timeout, default=False)
         while True:
             self._adopt(self._known_workers())
             missing = [slot.name for slot in self.slots if slot not in self._workers]
@@ -126,6 +146,12 @@ class DaskEngine:
         if time.monotonic() - self._looked >= LOOK_SECONDS:
             reports += self._look()
         return reports
+
+    def release(self) -> None:
+        """End the slots' processes; a worker that pauses for memory is not lost from now on."""
+        self._alive = ("running", "paused")
+        workers = list(self._workers.values())
+        self._client.run(end_process, workers=workers, on_error="ignore")
 
     def close(self) -> None:
         """End what is still being worked on and leave the cluster."""
@@ -190,7 +216,7 @@ class DaskEngine:
         return {
             address: (worker["host"], str(worker["name"]))
             for address, worker in found["workers"].items()
-            if worker["status"] == "running"
+            if worker["status"] in self._alive
         }
 
     def _adopt(self, known: dict[str, tuple[str, str]]) -> list[Slot]:
@@ -210,7 +236,7 @@ class DaskEngine:
         return adopted
 
 
-def _security(credentials: dict[str, str]) -> Any:
+def _security(credentials: Mapping[str, str]) -> Any:
     """Return what a client shows and demands: certificates of the cluster's own CA."""
     from distributed import Security
 

@@ -40,6 +40,11 @@ class PlainEngine:
         except queue.Empty:
             return []
 
+    def release(self) -> None:
+        """End the idle processes of the slots, and with them what they hold of the memory."""
+        for process in self._processes.values():
+            process.close()
+
     def close(self) -> None:
         """End the process of every slot.
 

@@ -63,29 +63,14 @@ class RayEngine:
         self._actors: dict[Slot, Any] = {}
         self._calls: dict[Any, tuple[str | None, Slot]] = {}  # no ticket: an actor's start
         self._restarts: dict[Slot, int] = {}
+        self._watched: set[Slot] | None = None  # the slots left to a program, while they live
         self._looked = 0.0
         self._ray: Any = None
 
     def connect(self, timeout: float) -> None:
         """Reach Ray and start an actor in each slot."""
-        os.environ.update(RAY_CLIENT)
-        if self._token:
-            os.environ["RAY_AUTH_TOKEN_PATH"] = self._token
-        import ray
-
-        self._ray = ray
         give_up = time.monotonic() + timeout
-        self._check_head()
-        try:
-            ray.init(
-                address=self._address,
-                _node_ip_address=self._head_ip,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                include_dashboard=False,
-            )
-        except Exception as error:  # Ray raises half a dozen kinds for "no" and "nobody there"
-            raise _lost(self._address, first_line(error)) from error
+        self._ray = open_ray(self._address, self._head_ip, self._token)
         self._await_nodes(give_up, timeout)
         for slot in self.slots:
             self._start_actor(slot)
@@ -110,14 +95,24 @@ class RayEngine:
             reports += self._look()
         return reports
 
+    def release(self) -> None:
+        """Kill the actors, whose CPUs are those that a program asks Ray for."""
+        self._watched = set(self._actors)
+        self._kill_actors()
+        self._actors.clear()
+        self._calls.clear()
+
     def close(self) -> None:
         """Kill the actors and leave the cluster."""
         if self._ray is None:
             return
+        self._kill_actors()
+        self._ray.shutdown()
+
+    def _kill_actors(self) -> None:
         for actor in self._actors.values():
             with contextlib.suppress(Exception):
                 self._ray.kill(actor)
-        self._ray.shutdown()
 
     def _await_nodes(self, give_up: float, timeout: float) -> None:
         wanted = {slot.node for slot in self.slots}
@@ -195,8 +190,13 @@ class RayEngine:
     def _look(self) -> list[Report]:
         """Ask Ray which nodes live: bury slots of dead ones, start what can be started."""
         self._looked = time.monotonic()
-        self._check_head()
+        check_head(self._address)
         live = self._live_nodes()
+        if self._watched is not None:
+            gone = {slot for slot in self._watched if slot.node not in live}
+            self._watched -= gone
+            words = "its node left the Ray cluster"
+            return [Lost(slot, words) for slot in self.slots if slot in gone]
         reports: list[Report] = []
         for slot in self.slots:
             if slot in self._actors:
@@ -207,17 +207,45 @@ class RayEngine:
                 self._start_actor(slot)
         return reports
 
-    def _check_head(self) -> None:
-        """Notice a dead head before Ray's library ends this process because of it."""
-        for attempt in range(2):
-            try:
-                knock(self._address, ANSWER_SECONDS / 2)
-            except OSError as error:
-                if attempt:
-                    raise _lost(self._address, first_line(error)) from error
-                time.sleep(0.5)
-            else:
-                return
+
+def open_ray(address: str, ip: str, token: str | None) -> Any:
+    """Return the library of Ray, connected to the head at `address` from the node `ip`.
+
+    Raises
+    ------
+    EngineLost
+        If the head does not answer or refuses the token, which is the path of a file.
+    """
+    os.environ.update(RAY_CLIENT)
+    if token:
+        os.environ["RAY_AUTH_TOKEN_PATH"] = token
+    import ray
+
+    check_head(address)
+    try:
+        ray.init(
+            address=address,
+            _node_ip_address=ip,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            include_dashboard=False,
+        )
+    except Exception as error:  # Ray raises half a dozen kinds for "no" and "nobody there"
+        raise _lost(address, first_line(error)) from error
+    return ray
+
+
+def check_head(address: str) -> None:
+    """Notice a dead head before Ray's library ends this process because of it."""
+    for attempt in range(2):
+        try:
+            knock(address, ANSWER_SECONDS / 2)
+        except OSError as error:
+            if attempt:
+                raise _lost(address, first_line(error)) from error
+            time.sleep(0.5)
+        else:
+            return
 
 
 def _lost(whom: str, cause: str) -> EngineLost:

@@ -15,9 +15,7 @@ from typing import Any
 from workloads.engines import Outcome
 
 START_SECONDS = 120.0
-ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-}
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _OOM_COUNTERS = (
     "/sys/fs/cgroup/memory.events",
     "/sys/fs/cgroup/memory/memory.oom_control",
@@ -28,12 +26,14 @@ _OOM_COUNTERS = (
 class SlotProcess:
     """One process that works on units in turn; started when first needed, and again when dead.
 
-    `call` and `close` are for one thread at a time; `interrupt` may come from any.
+    `call` and `close` are for one thread at a time; `interrupt` may come from any. Libraries
+    in the process compute with `threads` threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = b""
+        self._threads = threads
 
     def call(
         self, function: str, arguments: Mapping[str, Any], deadline_seconds: float
@@ -82,7 +82,7 @@ class SlotProcess:
             [sys.executable, "-m", "workloads.engines.unit_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_environment(),
+            env=_environment(self._threads),
         )
         return self._process
 
@@ -143,12 +143,13 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment of a unit process: our own modules first, one thread."""
+def _environment(threads: int) -> dict[str, str]:
+    """Return the environment of a unit process: our own modules first, so many threads."""
     root = str(Path(__file__).resolve().parents[2])
     path = os.environ.get("PYTHONPATH", "")
     joined = os.pathsep.join([root, path]) if path else root
-    return {**os.environ, **ONE_THREAD, "PYTHONPATH": joined}
+    limits = dict.fromkeys(THREADS, str(threads))
+    return {**os.environ, **limits, "PYTHONPATH": joined}
 
 
 def _write(process: subprocess.Popen[bytes], data: bytes) -> None:

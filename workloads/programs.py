@@ -1,0 +1,167 @@
+"""Workloads that are an engine's own program: what such a module gets, and what it returns.
+
+A unit of work that is sent to a slot knows nothing of engines. A program is the opposite: one
+function that is called once, beside the driver, with the client of a whole engine, and uses
+the engine's own library as a user would. Everything else is as for units: the same deadline,
+journal, data on every node before, warm-up before the clock, and a failure that is a result.
+
+A program is called as `function(connected, **arguments)` and returns one JSON object for each
+of its trials, in their order: `scores` (a list of numbers, higher is better), and if there is
+something to tell `extra` (numbers by name), or, in place of these, `reason`: why it failed.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from contracts.trial import REASON_LIMIT, TrialResult, canonical
+from workloads.engines import Outcome, Unit
+from workloads.runs import PlannedTrial, RunSpec
+
+
+@dataclass(frozen=True)
+class Connected:
+    """What a program computes with.
+
+    `client` is a `distributed.Client`, which is Dask's default then, or the module `ray` after
+    its `init`, or None in plain. The engine has exactly the run's nodes, `slots` are the units
+    of work that these do at once, and `home` is Tandem's folder on each of them.
+    """
+
+    engine: str
+    client: Any
+    nodes: tuple[str, ...]
+    slots: int
+    home: str
+
+
+def program(
+    unit_id: str, module: str, function: str, engine: str, arguments: Mapping[str, Any]
+) -> Unit:
+    """Return the unit of a program; its forms are `module.on_ray`, `.on_dask`, `.baseline`."""
+    form = {"ray": "on_ray", "dask": "on_dask", "plain": "baseline"}[engine]
+    return Unit(unit_id, f"{module}.{form}:{function}", arguments, program=True)
+
+
+@functools.lru_cache(maxsize=32)
+def remote(ray: Any, function: Callable[..., Any]) -> Any:
+    """Return a remote function of Ray, sent to it once; tasks go to all nodes alike.
+
+    Ray does not try them again: a lost node ends the program, which is tried again as a whole.
+    """
+    return ray.remote(function).options(scheduling_strategy="SPREAD", max_retries=0)
+
+
+def on_every_ray_node(ray: Any, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """Call a function on each node of Ray as often as it has CPUs, at the same time.
+
+    Dask has the like of its own: `client.run` calls a function in every worker.
+    """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    task = ray.remote(function)
+    calls = [
+        task.options(
+            max_retries=0,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
+        ).remote(*arguments)
+        for node in ray.nodes()
+        if node["Alive"]
+        for _ in range(int(node["Resources"].get("CPU", 0)))
+    ]
+    return list(ray.get(calls))
+
+
+class ProgramWork:
+    """The programs of one run: `groups` has the trials of each, by the unit's id.
+
+    `facts` may add to the run's summary, from the results of trials that went well.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        programs: Sequence[tuple[Unit, Sequence[PlannedTrial]]],
+        facts: Callable[[Sequence[TrialResult]], Mapping[str, Any]] = lambda results: {},
+    ) -> None:
+        self.units: Sequence[Unit] = [unit for unit, _ in programs]
+        self._trials = {unit.unit_id: tuple(trials) for unit, trials in programs}
+        self._nodes = spec.nodes
+        self._data = str(spec.parameters.get("data_version", ""))
+        self._facts = facts
+
+    def accept(
+        self, unit_id: str, outcome: Outcome, *, node: str, attempts: int
+    ) -> list[TrialResult]:
+        """Take what a program returned: one result for each of its trials."""
+        trials, values = self._trials[unit_id], outcome.value
+        if not isinstance(values, list) or len(values) != len(trials):
+            words = f"the program returned {values!r:.80} for {len(trials)} trials"
+            return self.give_up(unit_id, words, nodes=self._nodes, attempts=attempts)
+        share = {
+            "seconds": outcome.seconds / len(trials),
+            "cpu_seconds": outcome.cpu_seconds / len(trials),
+        }
+        return [
+            self._result(trial, value, share, attempts)
+            for trial, value in zip(trials, values, strict=True)
+        ]
+
+    def give_up(
+        self, unit_id: str, reason: str, *, nodes: Sequence[str], attempts: int
+    ) -> list[TrialResult]:
+        """Take the failure of a program, which is that of all its trials."""
+        return [
+            self._failed(trial, reason, attempts=attempts) for trial in self._trials[unit_id]
+        ]
+
+    def needed(self, unit_id: str) -> bool:
+        """Return True: no program does another's work."""
+        return True
+
+    def summary(self, results: Sequence[TrialResult]) -> dict[str, Any]:
+        """Return the data, how many trials went well, and the best of them."""
+        done = [result for result in results if result.status == "ok"]
+        found: dict[str, Any] = {
+            "data": self._data,
+            "trials_ok": len(done),
+            "trials_failed": len(results) - len(done),
+        }
+        if done:
+            best = max(done, key=lambda one: fmean(one.scores))
+            found["best_score"] = fmean(best.scores)
+            found["best_parameters"] = canonical(best.parameters)
+            found.update(self._facts(done))
+        return found
+
+    def _result(
+        self,
+        trial: PlannedTrial,
+        value: Mapping[str, Any],
+        share: Mapping[str, float],
+        attempts: int,
+    ) -> TrialResult:
+        if "reason" in value:
+            return self._failed(trial, str(value["reason"]), attempts=attempts)
+        return TrialResult(
+            trial_id=trial.trial_id,
+            status="ok",
+            parameters=trial.parameters,
+            scores=tuple(float(one) for one in value["scores"]),
+            seconds=share["seconds"],
+            nodes=self._nodes,
+            attempts=attempts,
+            extra={**value.get("extra", {}), "cpu_seconds": share["cpu_seconds"]},
+        )
+
+    def _failed(self, trial: PlannedTrial, reason: str, *, attempts: int) -> TrialResult:
+        return TrialResult(
+            trial_id=trial.trial_id,
+            status="failed",
+            parameters=trial.parameters,
+            nodes=self._nodes,
+            attempts=attempts,
+            reason=reason[:REASON_LIMIT],
+        )
