@@ -53,14 +53,14 @@ def no_download(downloads):
 
 @pytest.mark.parametrize("name", forest.PRESETS)
 def test_every_preset_is_valid_and_canonical(name, monkeypatch):
-    monkeypatch.setattr(datasets, "_fetch_covtype", no_download)
+    monkeypatch.setattr(datasets.covtype, "fetch", no_download)
     complete = forest.validate({"preset": name})
     assert "preset" not in complete
     assert canonical(complete)
 
 
 def test_cover_type_like_is_settled_once_and_named(monkeypatch):
-    monkeypatch.setattr(datasets, "_fetch_covtype", no_download)
+    monkeypatch.setattr(datasets.covtype, "fetch", no_download)
     complete = forest.validate({"preset": "cover-type"})
     assert complete["dataset"] == "synthetic-covtype-v1"
     assert complete["data_version"].startswith("synthetic-covtype-v1-n8000-")

@@ -6,16 +6,16 @@ The version names the truth: what the data is, how many rows, and a hash of its 
 """
 
 import contextlib
+import dataclasses
 import fcntl
 import functools
 import hashlib
 import json
 import os
+import re
 import shutil
-import socket
 import tempfile
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,17 +27,16 @@ from contracts.errors import TandemError, UsageError
 from contracts.files import write_json
 from contracts.trial import canonical
 from workloads import store
-from workloads.data import bucket, synthetic_covtype
+from workloads.data import blobs, bucket, covtype, hashes, synthetic_covtype
 from workloads.data.hashes import Block, checksums, content
+from workloads.engines import Unit
 
 SYNTHETIC = "synthetic-covtype-v1"
 COVTYPE = "covtype"
 COVTYPE_LIKE = "covtype-like"
 BUNDLED = {"digits": 1797, "iris": 150, "wine": 178, "breast_cancer": 569}
-COVTYPE_ROWS = 581_012
 SYNTHETIC_ROWS = 20_000
 MOST_ROWS = 20_000_000
-DOWNLOAD_SECONDS = 60.0
 
 _BLOCK_ROWS = 1 << 16
 _FILES = ("X.npy", "y.npy")
@@ -52,6 +51,12 @@ class Data:
     version: str
 
 
+def sources() -> list[Path]:
+    """Return the files that decide what the data is."""
+    made = (blobs, bucket, covtype, hashes, synthetic_covtype)
+    return [Path(__file__), *(Path(str(one.__file__)) for one in made)]
+
+
 def names() -> tuple[str, ...]:
     """Return the names of all data sets."""
     return (*BUNDLED, COVTYPE, COVTYPE_LIKE, SYNTHETIC)
@@ -59,14 +64,15 @@ def names() -> tuple[str, ...]:
 
 def is_name(dataset: str) -> bool:
     """Say whether there is such a data set, or could be one in the cluster's bucket."""
-    return dataset in names() or bucket.is_name(dataset)
+    made = blobs.parse(dataset) is not None
+    return dataset in names() or made or bucket.is_name(dataset)
 
 
 def most_rows(dataset: str) -> int:
     """Return how many rows a data set has; for generated data, how many it may have."""
     if bucket.is_name(dataset):
         return bucket.look(dataset, store.operators_store()).rows
-    return {**BUNDLED, COVTYPE: COVTYPE_ROWS}.get(dataset, MOST_ROWS)
+    return {**BUNDLED, COVTYPE: covtype.ROWS}.get(dataset, MOST_ROWS)
 
 
 def settle_name(dataset: str) -> str:
@@ -77,7 +83,7 @@ def settle_name(dataset: str) -> str:
     if dataset != COVTYPE_LIKE:
         return dataset
     try:
-        _fetch_covtype(None)
+        covtype.fetch(None)
     except TandemError:
         return SYNTHETIC
     return COVTYPE
@@ -87,7 +93,8 @@ def settle_name(dataset: str) -> str:
 def describe(dataset: str, rows: int | None) -> Data:
     """Return the data set with its version; `rows` None means all, or 20,000 generated.
 
-    The version ends in a hash of the content. Cover type's ends in a hash of the checksum of
+    The version ends in a hash of the content; that of blobs, which may be large, in one of
+    their first rows, which all others follow. Cover type's ends in a hash of the checksum of
     the file that scikit-learn downloads, so that it can be named without having it; that of
     data of the bucket in a hash of what the bucket says of them.
     """
@@ -95,16 +102,17 @@ def describe(dataset: str, rows: int | None) -> Data:
         stored = bucket.look(dataset, store.operators_store())
         count = stored.rows if rows is None else rows
         return Data(dataset, count, stored.version(dataset, count))
-    full = SYNTHETIC_ROWS if dataset == SYNTHETIC else most_rows(dataset)
+    made = dataset == SYNTHETIC or blobs.parse(dataset) is not None
+    full = SYNTHETIC_ROWS if made else most_rows(dataset)
     count = full if rows is None else rows
     if dataset == COVTYPE:
-        text = canonical({"archive": _covtype_checksum(), "rows": count, "columns": 54})
+        text = canonical({"archive": covtype.checksum(), "rows": count, "columns": 54})
         mark = hashlib.sha256(text.encode()).hexdigest()
     else:
-        mark = content(_blocks(dataset, count, None))
-    named = count != full or dataset == SYNTHETIC
-    size = f"-n{count}" if named else ""
-    return Data(dataset, count, f"{dataset.replace('_', '-')}{size}-{mark[:12]}")
+        mark = content(_blocks(dataset, _marked(dataset, count), None))
+    size = f"-n{count}" if made or count != full else ""
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", dataset)
+    return Data(dataset, count, f"{slug}{size}-{mark[:12]}")
 
 
 def prepare(home: str, data: Data) -> dict[str, Any]:
@@ -137,6 +145,17 @@ def prepare(home: str, data: Data) -> dict[str, Any]:
     return facts
 
 
+def preparation(home: str, data: Data) -> Unit:
+    """Return the unit that prepares a node's copy."""
+    arguments = {"home": home, "data": dataclasses.asdict(data)}
+    return Unit("data", f"{__name__}:prepare_fields", arguments)
+
+
+def prepare_fields(home: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Do what `prepare` does, for the fields of Data."""
+    return prepare(home, Data(**data))
+
+
 def load(home: str, data: Data) -> Block:
     """Return X (rows x columns) and y of a node's copy, mapped and not read; made if absent."""
     folder = _folder(home, data)
@@ -167,8 +186,8 @@ def _folder(home: str, data: Data) -> Path:
 
 def _blocks(dataset: str, rows: int, downloads: Path | None) -> Iterator[Block]:
     """Yield the data in order, as blocks of whole rows of one type."""
-    if dataset == SYNTHETIC:
-        yield from synthetic_covtype.blocks(rows)
+    if dataset == SYNTHETIC or blobs.parse(dataset):
+        yield from _generated(dataset, rows)
         return
     x, y = _source(dataset, rows, downloads)
     chosen = _choice(len(x), rows)
@@ -188,11 +207,11 @@ def _source(dataset: str, rows: int, downloads: Path | None) -> Block:
         with tempfile.TemporaryDirectory() as folder:
             found = bucket.fetch(dataset, downloads or Path(folder), store.open_store())
             return found
-    if dataset == SYNTHETIC:
-        parts = list(synthetic_covtype.blocks(rows))
+    if dataset == SYNTHETIC or blobs.parse(dataset):
+        parts = list(_generated(dataset, rows))
         return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
     if dataset == COVTYPE:
-        return _fetch_covtype(downloads)
+        return covtype.fetch(downloads)
     if dataset in BUNDLED:
         from sklearn import datasets as bundled
 
@@ -204,39 +223,22 @@ def _source(dataset: str, rows: int, downloads: Path | None) -> Block:
     )
 
 
+def _generated(dataset: str, rows: int) -> Iterator[Block]:
+    recipe = blobs.parse(dataset)
+    return synthetic_covtype.blocks(rows) if recipe is None else blobs.blocks(recipe, rows)
+
+
+def _marked(dataset: str, rows: int) -> int:
+    """Return how many of the first rows of a data set its version is a hash of."""
+    return min(rows, _BLOCK_ROWS) if blobs.parse(dataset) else rows
+
+
 def _choice(available: int, wanted: int) -> NDArray[np.int64]:
     """Return the rows that a smaller version of a data set keeps, in order; always the same."""
     if wanted >= available:
         return np.arange(available)
     drawn = np.argsort(synthetic_covtype.mix(np.arange(available, dtype=np.uint64)))
     return np.sort(drawn[:wanted])
-
-
-def _covtype_checksum() -> str:
-    from sklearn.datasets import _covtype
-
-    return str(_covtype.ARCHIVE.checksum)
-
-
-def _fetch_covtype(downloads: Path | None) -> Block:
-    from sklearn.datasets import fetch_covtype
-
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_SECONDS)  # the download itself knows no deadline
-    try:
-        home = None if downloads is None else str(downloads)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it tries again is no news
-            fetched: Block = fetch_covtype(data_home=home, return_X_y=True, n_retries=1)
-    except OSError as error:
-        raise TandemError(
-            "The data set covtype could not be downloaded.",
-            cause=f"{type(error).__name__}: {error}",
-            next_step=f"use the data set {SYNTHETIC}: its shape, and nothing to download",
-        ) from error
-    finally:
-        socket.setdefaulttimeout(before)
-    return fetched
 
 
 def _write_arrays(folder: Path, data: Data, cache: Path) -> None:
@@ -267,9 +269,10 @@ def _write_manifest(folder: Path, data: Data) -> dict[str, Any]:
     if bucket.is_name(data.dataset):
         bucket.check(data.dataset, data.rows, data.version, store.open_store())
     elif data.dataset != COVTYPE:
+        marked = _marked(data.dataset, data.rows)
         made = content(
-            (x[i : i + _BLOCK_ROWS], y[i : i + _BLOCK_ROWS])
-            for i in range(0, data.rows, _BLOCK_ROWS)
+            (x[i : min(i + _BLOCK_ROWS, marked)], y[i : min(i + _BLOCK_ROWS, marked)])
+            for i in range(0, marked, _BLOCK_ROWS)
         )[:12]
         if not data.version.endswith(made):
             raise TandemError(

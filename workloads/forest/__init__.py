@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.trial import TrialResult
-from workloads.data import bucket, datasets, hashes, synthetic_covtype
+from workloads.data import datasets
 from workloads.engines import Unit
 from workloads.forest import work
 from workloads.forest.exact import run_work
@@ -41,6 +41,9 @@ from workloads.runs import RunSpec
 __all__ = [
     "NAME",
     "PRESETS",
+    "QUALITY",
+    "SIZE",
+    "TOLERANCE",
     "combinations",
     "data_version",
     "defaults",
@@ -55,6 +58,10 @@ __all__ = [
     "warm_up",
 ]
 
+SIZE = "rows"
+QUALITY = "accuracy"
+TOLERANCE = 0.0
+
 
 def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of the baseline: one scikit-learn fit per combination and fold."""
@@ -68,8 +75,7 @@ def sources() -> list[Path]:
     exact = here / "exact"
     shared = [*sorted(exact.glob("*.py")), *sorted((exact / "kernel").glob("*.[ch]"))]
     fits = [here / "fits.py", here / "parameters.py", here / "work.py"]
-    made = (bucket, datasets, hashes, synthetic_covtype)
-    return [*fits, *shared, *(Path(str(one.__file__)) for one in made)]
+    return [*fits, *shared, *datasets.sources()]
 
 
 def libraries() -> dict[str, str]:
