@@ -10,7 +10,11 @@ from contracts.trial import TrialResult
 from workloads.engines import Outcome, Unit
 from workloads.runs import RunSpec
 
-_MODULES = {"forest": "workloads.forest"}
+_MODULES = {
+    "forest": "workloads.forest",
+    "kmeans": "workloads.kmeans",
+    "knn": "workloads.knn",
+}
 
 
 class Work(Protocol):
@@ -40,10 +44,18 @@ class Work(Protocol):
 
 
 class Workload(Protocol):
-    """What a workload's module offers; parameters are JSON, after `validate` complete."""
+    """What a workload's module offers; parameters are JSON, after `validate` complete.
+
+    `SIZE` is the name of the parameter that says how much data there is. `QUALITY` says what
+    the scores are, of which higher is better, and `TOLERANCE` how far two scores of the same
+    work may lie apart, as a part of their size; 0 where they are equal to the last bit.
+    """
 
     NAME: str
     PRESETS: Mapping[str, Mapping[str, Any]]
+    SIZE: str
+    QUALITY: str
+    TOLERANCE: float
 
     def defaults(self) -> dict[str, Any]:
         """Return the parameters of a run for which the user typed none."""
@@ -84,7 +96,10 @@ class Workload(Protocol):
         """Return the unit that calls `prepare` on a node."""
 
     def warm_up(self, spec: RunSpec) -> Unit:
-        """Return the unit that each slot does before the clock starts."""
+        """Return the unit that each slot does before the clock starts.
+
+        Where it is a program, so must all units of the work be.
+        """
 
     def open_work(self, spec: RunSpec) -> Work:
         """Return the units of the trials that the run still has to do."""

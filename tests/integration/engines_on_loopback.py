@@ -1,0 +1,147 @@
+"""A real Dask and a real Ray of two nodes on loopback addresses, for tests without machines."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workloads.engines import knock
+
+ROOT = Path(__file__).resolve().parents[2]
+ADDRESSES = {"head": "127.0.0.1", "worker-1": "127.0.0.2"}
+START_SECONDS = 120
+
+
+@dataclass
+class Loopback:
+    """An engine as a run's specification names it, and what ends its second node."""
+
+    engine: str
+    address: str
+    credentials: Mapping[str, str]
+    end_worker: Any
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def place(self, *, nodes: int = 2) -> dict[str, Any]:
+        """Return the fields of a specification that say where a run computes."""
+        names = tuple(ADDRESSES)[:nodes]
+        return {
+            "engine": self.engine,
+            "address": self.address,
+            "nodes": names,
+            "addresses": {name: ADDRESSES[name] for name in names},
+            "slots": dict.fromkeys(names, 1),
+            "credentials": dict(self.credentials),
+        }
+
+
+@contextlib.contextmanager
+def dask_on_loopback(folder: Path, port: int) -> Iterator[Loopback]:
+    """Start a scheduler and two workers as processes; end them at the end."""
+    address = f"tcp://127.0.0.1:{port}"
+    with contextlib.ExitStack() as stack:
+        own = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+        stack.enter_context(_process(folder, "distributed.cli.dask_scheduler", *own))
+        _await(port)
+        workers = [
+            stack.enter_context(
+                _process(
+                    folder, "distributed.cli.dask_worker", address, "--host", ip,
+                    "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name,
+                    "--death-timeout", "60",
+                )
+            )
+            for name, ip in ADDRESSES.items()
+        ]  # fmt: skip
+        yield Loopback("dask", address, {}, workers[1].kill)
+
+
+@contextlib.contextmanager
+def ray_on_loopback(folder: Path) -> Iterator[Loopback]:
+    """Start two nodes of Ray, which ask for a token; end them at the end."""
+    token = folder / "token"
+    token.write_text("0123456789abcdef" * 4)
+    token.chmod(0o600)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        from ray.cluster_utils import Cluster
+
+        own = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 << 20}
+        head = {**own, "node_ip_address": ADDRESSES["head"]}
+        cluster = Cluster(shutdown_at_exit=True)
+        try:
+            _patiently(lambda: cluster.add_node(**head))
+            second = {**own, "node_ip_address": ADDRESSES["worker-1"]}
+            other = _patiently(lambda: cluster.add_node(**second))
+            yield Loopback(
+                "ray",
+                cluster.address,
+                {"ray_token": str(token)},
+                lambda: cluster.remove_node(other, allow_graceful=False),
+            )
+        finally:
+            cluster.shutdown()
+
+
+def _patiently(start: Callable[[], Any]) -> Any:
+    """Start a node of Ray; it gives itself 30 seconds, which a busy machine may not have."""
+    for _ in range(2):
+        with contextlib.suppress(Exception):
+            return start()
+    return start()
+
+
+def drive(folder: Path) -> subprocess.Popen[bytes]:
+    """Start the driver of the run in a folder as a process, as a node's starter does."""
+    code = (
+        "import os, sys\nfrom workloads import registry\nfrom workloads.driver import run\n"
+        "registry._MODULES['drill'] = 'tests.doubles.drill'\n"
+        "os._exit(run.main(sys.argv[1:]))"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(folder / "spec.json")],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+@contextlib.contextmanager
+def _process(folder: Path, module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "DASK_TEMPORARY_DIRECTORY": str(folder),
+    }
+    with open(folder / "engine.log", "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdout=log, stderr=log, env=environment, cwd=folder,
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(timeout=30)
+
+
+def _await(port: int) -> None:
+    give_up = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            knock(f"127.0.0.1:{port}", 5)
+        except OSError:
+            assert time.monotonic() < give_up, f"nothing listens on port {port}"
+            time.sleep(0.1)
+        else:
+            return

@@ -1,0 +1,134 @@
+"""Programs on a real Ray and a real Dask of two nodes: what they find and what they survive."""
+
+import json
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.drill import drill_spec
+from tests.doubles.run_specs import workload_spec, write_run
+from tests.integration.engines_on_loopback import (
+    ROOT,
+    dask_on_loopback,
+    drive,
+    ray_on_loopback,
+)
+from workloads import registry
+from workloads.sweeps.driver_output import DriverOutput
+
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600), pytest.mark.slow]
+KMEANS = {"preset": "tiny", "clusters": [4, 6], "chunk_rows": 500}
+KNN = {"preset": "tiny"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def surroundings():
+    """This project for every process started, and a folder short enough for Ray's sockets."""
+    short = tempfile.TemporaryDirectory(prefix="t", dir="/tmp", ignore_cleanup_errors=True)
+    with short as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("TMPDIR", folder)
+        patch.setattr("tempfile.tempdir", None)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module", params=["dask", "ray"])
+def engine(request, surroundings):
+    if request.param == "ray":
+        with ray_on_loopback(surroundings) as made:
+            yield made
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with dask_on_loopback(surroundings, port) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+def driven(folder, spec):
+    """Drive a run to its end; return its results in the order of its trials, and the rest."""
+    write_run(folder, spec)
+    with drive(folder) as process:
+        assert process.wait(timeout=300) == 0, (folder / "results.jsonl").read_text()
+    output = DriverOutput(spec.trials)
+    found = {one.trial_id: one for one in output.feed((folder / "results.jsonl").read_bytes())}
+    assert (output.observed.ended, output.observed.rejected) == ("finished", [])
+    return [found[trial.trial_id] for trial in spec.trials], output.observed
+
+
+def test_the_cpu_seconds_of_the_workers_are_counted(engine, home, tmp_path):
+    function = f"spend_on_{engine.engine}"
+    spec = drill_spec(home, [{"function": function, "seconds": 0.5}], **engine.place())
+    (result,), seen = driven(tmp_path, spec)
+    assert result.scores == (2.0,)
+    assert 1.0 <= seen.cpu_seconds < 4.0
+    assert result.nodes == ("head", "worker-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("kmeans", KMEANS), ("knn", KNN), ("knn", {**KNN, "reuse": False})],
+    ids=["kmeans", "knn", "knn, GridSearchCV on joblib"],
+)
+def test_a_workload_agrees_with_the_library(name, parameters, engine, home, tmp_path):
+    workload = registry.find(name)
+    spec = workload_spec(name, home, parameters, **engine.place())
+    found, seen = driven(tmp_path, spec)
+    assert seen.deaths == []
+    assert seen.summary["data"] == spec.parameters["data_version"]
+    plain = workload.plain(spec.parameters, spec.seed)
+    assert [one.parameters for one in found] == [one.parameters for one in plain]
+    for ours, theirs in zip(found, plain, strict=True):
+        near = pytest.approx(theirs.scores, rel=workload.TOLERANCE, abs=0)
+        assert ours.scores == near
+        assert {key: ours.extra[key] for key in theirs.extra if key == "iterations"} == {
+            key: value for key, value in theirs.extra.items() if key == "iterations"
+        }
+
+
+def test_every_engine_finds_the_same_centres_to_the_last_bit(engine, home, tmp_path):
+    from workloads.kmeans import lloyd
+    from workloads.kmeans.parameters import data
+    from workloads.programs import Connected
+
+    spec = workload_spec("kmeans", home, KMEANS, **engine.place())
+    found, _ = driven(tmp_path, spec)
+
+    def spread(function, parts, **arguments):
+        return [function(part, **arguments) for part in parts]
+
+    here = Connected("plain", None, ("head",), 1, str(home))
+    given = {key: spec.parameters[key] for key in ("iterations", "seed", "chunk_rows")}
+    described = data(spec.parameters)
+    for result in found:
+        fit, rows = lloyd.fit(
+            spread, here, tasks=3, data=vars(described), **result.parameters, **given
+        )
+        assert result.scores == (-fit.inertia / rows,)
+
+
+def test_a_node_that_dies_costs_an_attempt_and_marks_the_row(engine, home, tmp_path):
+    """The last test of an engine: its second node is gone afterwards."""
+    spec = drill_spec(tmp_path / "home", [{"kind": "hang once"}], **engine.place())
+    write_run(tmp_path, spec)
+    begun = tmp_path / "home" / "attempts-0"
+    with drive(tmp_path) as process:
+        give_up = time.monotonic() + 120
+        while not begun.exists():
+            assert time.monotonic() < give_up
+            time.sleep(0.1)
+        engine.end_worker()
+        assert process.wait(timeout=240) == 0
+    told = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    deaths = [line["node"] for line in told if line["kind"] == "death"]
+    assert deaths == ["worker-1", "program"]
+    (trial,) = [line for line in told if line["kind"] == "trial"]
+    assert (trial["status"], trial["attempts"]) == ("ok", 2)

@@ -1,0 +1,67 @@
+"""Checks of parameters that more than one workload makes."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from contracts.schema import Problems
+from workloads.data.datasets import Data
+
+MOST_VALUES = 200
+
+
+def preset(
+    problems: Problems, parameters: Mapping[str, Any], presets: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """Return the preset that is named, or the first; a wrong name is a problem."""
+    name = parameters.get("preset", next(iter(presets)))
+    if isinstance(name, str) and name in presets:
+        return presets[name]
+    problems.add("preset", f"must be one of {', '.join(presets)}, is {name!r:.80}")
+    return {}
+
+
+def between(least: int, most: int) -> Callable[[int], str | None]:
+    """Return the rule that a number lies between two, both allowed."""
+    return lambda value: None if least <= value <= most else f"must be from {least} to {most}"
+
+
+def whole_numbers(
+    problems: Problems, document: Mapping[str, Any], key: str, *, least: int
+) -> list[int]:
+    """Return a list of different whole numbers; an empty one, with a problem, if it is none."""
+    found = problems.value(document, key, list)
+    if found is None:
+        return []
+    good = all(type(one) is int and one >= least for one in found)
+    if not found or not good or len(set(found)) < len(found) or len(found) > MOST_VALUES:
+        problems.add(
+            key,
+            f"must be 1 to {MOST_VALUES} different whole numbers from {least}, "
+            f"is {found!r:.80}",
+        )
+        return []
+    return list(found)
+
+
+def same_version(
+    problems: Problems, given: Mapping[str, Any], found: Data, source: str
+) -> None:
+    """Refuse parameters that were made complete with other data than there are here.
+
+    Raises
+    ------
+    InvalidDocument
+        If the `data_version` in `given` is another.
+    """
+    if given.get("data_version", found.version) != found.version:
+        words = f"is {given['data_version']!r}, but is {found.version} here"
+        problems.add("data_version", words)
+        problems.raise_if_any(source, next_step="leave data_version out")
+
+
+def example(found: Sequence[str], examples: Mapping[str, str]) -> str:
+    """Return what to type for the first field that is wrong and has a right form."""
+    fields = [re.split(r"[.:\[]", problem, maxsplit=1)[0] for problem in found]
+    known = [examples[field] for field in fields if field in examples]
+    return known[0] if known else next(iter(examples.values()))

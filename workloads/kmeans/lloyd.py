@@ -1,0 +1,237 @@
+"""Lloyd's algorithm over chunks of rows that may lie on any node.
+
+What a chunk contributes to the next centres is a sum and a count for each cluster: kilobytes,
+whatever the number of rows. Chunks are cut in one way, whoever computes them, and added up in
+their order, so every engine on every number of nodes finds the same centres to the last bit.
+
+The rules are scikit-learn's: a row goes to its nearest centre, the first of equals; a cluster
+without rows takes the row that is farthest from its centre; the search ends when no centre
+moves, or after so many iterations.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workloads.data import datasets
+from workloads.data.datasets import Data
+from workloads.programs import Connected
+
+START_ROWS = 4096
+BLOCK_ROWS = 2048
+
+Array = NDArray[Any]
+Rows = tuple[int, int]
+Far = tuple[float, int, int]
+Spread = Callable[..., list[Any]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one chunk says of the centres that it was shown.
+
+    `sums` (clusters x columns) and `counts` (clusters) are those of the rows nearest to each
+    centre, `squares` is the sum of the squares of all values.
+    """
+
+    sums: Array
+    counts: Array
+    squares: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Centres (clusters x columns), the sum of squared distances to them, the iterations."""
+
+    centres: Array
+    inertia: float
+    iterations: int
+
+
+@functools.lru_cache(maxsize=2)
+def rows_of(home: str, data: Data) -> Array:
+    """Return X of a node's own copy, mapped, and kept mapped between calls."""
+    return datasets.load(home, data)[0]
+
+
+def warm_up(home: str, data: Mapping[str, Any]) -> bool:
+    """Load what a first task would have to load: libraries, and the outline of the data."""
+    x = rows_of(home, Data(**data))
+    assess_rows(x[:BLOCK_ROWS], np.array(x[:2], dtype=np.float64))
+    start(x[:64], 2, 0)
+    return True
+
+
+def chunks(rows: int, size: int) -> list[Rows]:
+    """Return the first row of each chunk and that after its last."""
+    return [(first, min(first + size, rows)) for first in range(0, rows, size)]
+
+
+def groups(parts: Sequence[Rows], count: int) -> list[list[Rows]]:
+    """Return the chunks in order as at most `count` groups of nearly equal size.
+
+    >>> groups([(0, 2), (2, 4), (4, 5)], 2)
+    [[(0, 2)], [(2, 4), (4, 5)]]
+    """
+    count = min(count, len(parts))
+    bounds = [len(parts) * place // count for place in range(count + 1)]
+    return [list(parts[first:last]) for first, last in itertools.pairwise(bounds)]
+
+
+def assess(
+    part: Sequence[Rows], *, home: str, data: Mapping[str, Any], centres: Array
+) -> list[Part]:
+    """Return what each chunk of a node's own copy of the data says of the centres."""
+    x = rows_of(home, Data(**data))
+    return [assess_rows(x[first:last], centres) for first, last in part]
+
+
+def assess_rows(x: Array, centres: Array) -> Part:
+    """Return what rows (rows x columns) say of the centres (clusters x columns).
+
+    Distances are found block by block from a product of matrices, in the type of the rows, and
+    sums from another with ones where a row belongs; both stay in a processor's cache.
+    """
+    near = centres.astype(x.dtype)
+    shift = 0.5 * np.einsum("ij,ij->i", near, near)
+    sums, counts = np.zeros(centres.shape), np.zeros(len(centres), dtype=np.int64)
+    squares = 0.0
+    places = np.arange(len(centres))
+    for first in range(0, len(x), BLOCK_ROWS):
+        block = np.ascontiguousarray(x[first : first + BLOCK_ROWS])
+        labels = np.argmin(shift - block @ near.T, axis=1)
+        belongs = (labels == places[:, None]).astype(x.dtype)
+        sums += belongs @ block
+        counts += np.bincount(labels, minlength=len(centres))
+        squares += float(np.vdot(block, block))
+    return Part(sums, counts, squares)
+
+
+def farthest(
+    part: Sequence[Rows], *, home: str, data: Mapping[str, Any], centres: Array, count: int
+) -> list[Far]:
+    """Return the `count` rows farthest from their centres: squared distance, row, centre."""
+    x = rows_of(home, Data(**data))
+    found: list[Far] = []
+    for first, last in part:
+        block = np.asarray(x[first:last], dtype=np.float64)
+        labels = np.argmin(
+            0.5 * np.einsum("ij,ij->i", centres, centres) - block @ centres.T, axis=1
+        )
+        away = ((block - centres[labels]) ** 2).sum(axis=1)
+        for place in np.argsort(-away, kind="stable")[:count]:
+            found.append((float(away[place]), first + int(place), int(labels[place])))
+    return _first(found, count)
+
+
+def start(x: Array, clusters: int, seed: int) -> Array:
+    """Return the centres to begin with: k-means++ on rows spread over the data evenly."""
+    from sklearn.cluster import kmeans_plusplus
+
+    wanted = max(START_ROWS, 4 * clusters)
+    sample = np.asarray(x[:: max(1, len(x) // wanted)][:wanted], dtype=np.float64)
+    centres, _ = kmeans_plusplus(sample, clusters, random_state=seed)
+    return np.asarray(centres)
+
+
+def fit(
+    spread: Spread,
+    connected: Connected,
+    *,
+    tasks: int,
+    data: Mapping[str, Any],
+    clusters: int,
+    iterations: int,
+    seed: int,
+    chunk_rows: int,
+) -> tuple[Fit, int]:
+    """Return the fit of an engine, and of how many rows.
+
+    Parameters
+    ----------
+    spread : callable
+        Calls `function(part, **arguments)` anywhere for each of the parts and returns the
+        values in their order: `spread(function, parts, **arguments)`.
+    tasks : int
+        How many parts an iteration is cut into at most.
+    """
+    home = connected.home
+    x = rows_of(home, Data(**data))
+    parts = groups(chunks(len(x), chunk_rows), tasks)
+
+    def assessed(centres: Array) -> list[Part]:
+        found = spread(assess, parts, home=home, data=data, centres=centres)
+        return list(itertools.chain.from_iterable(found))
+
+    def farthest_rows(centres: Array, count: int) -> list[Far]:
+        found = spread(farthest, parts, home=home, data=data, centres=centres, count=count)
+        return _first(itertools.chain.from_iterable(found), count)
+
+    begin = start(x, clusters, seed)
+    return search(x, begin, iterations, assessed, farthest_rows), len(x)
+
+
+def search(
+    x: Array,
+    begin: Array,
+    iterations: int,
+    assessed: Callable[[Array], Sequence[Part]],
+    farthest_rows: Callable[[Array, int], Sequence[Far]],
+) -> Fit:
+    """Return what Lloyd's algorithm finds from the centres `begin` on.
+
+    Parameters
+    ----------
+    x : array
+        The rows, of which only those that an empty cluster takes are read here.
+    begin : array
+        Centres, clusters x columns.
+    iterations : int
+        The most that are done.
+    assessed : callable
+        Returns the part of every chunk, in order, for given centres.
+    farthest_rows : callable
+        Returns as many rows as asked for, as `farthest` does.
+    """
+    centres, done = begin, 0
+    while done < iterations:
+        sums, counts, squares = _added(assessed(centres))
+        done += 1
+        inertia = _inertia(sums, counts, squares, centres)
+        empty = np.flatnonzero(counts == 0)
+        if len(empty):
+            found = farthest_rows(centres, len(empty))
+            for cluster, (_, row, owner) in zip(empty, found, strict=True):
+                sums[owner] -= x[row]
+                counts[owner] -= 1
+                sums[cluster], counts[cluster] = x[row], 1
+        moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
+        if np.array_equal(moved, centres):
+            return Fit(centres, inertia, done)
+        centres = moved
+    sums, counts, squares = _added(assessed(centres))
+    return Fit(centres, _inertia(sums, counts, squares, centres), done)
+
+
+def _first(found: Iterable[Far], count: int) -> list[Far]:
+    return sorted(found, key=lambda one: (-one[0], one[1]))[:count]
+
+
+def _added(parts: Sequence[Part]) -> tuple[Array, Array, float]:
+    sums, counts, squares = parts[0].sums.copy(), parts[0].counts.copy(), parts[0].squares
+    for part in parts[1:]:
+        sums += part.sums
+        counts += part.counts
+        squares += part.squares
+    return sums, counts, squares
+
+
+def _inertia(sums: Array, counts: Array, squares: float, centres: Array) -> float:
+    """Return the sum of squared distances of all rows to the centres that they belong to."""
+    own = np.einsum("ij,ij->i", centres, centres)
+    return float(squares - 2 * np.vdot(centres, sums) + np.vdot(counts, own))

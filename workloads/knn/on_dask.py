@@ -1,0 +1,40 @@
+"""KNN on Dask: one neighbour search in parts, or GridSearchCV on joblib's backend for Dask."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workloads.data.datasets import Data
+from workloads.knn import neighbours as shared
+from workloads.programs import Connected
+
+TASKS_PER_SLOT = 2
+
+
+def tune(connected: Connected, *, reuse: bool, **given: Any) -> list[dict[str, Any]]:
+    """Score each k by cross-validation on every node; arguments as in `baseline.tune`."""
+    client = connected.client
+    if not reuse:
+        return _grid_search(connected, **given)
+
+    def spread(function: Any, parts: Sequence[Any], **arguments: Any) -> list[Any]:
+        tasks = client.map(function, parts, pure=False, retries=0, **arguments)
+        return list(client.gather(tasks))
+
+    tasks = TASKS_PER_SLOT * connected.slots
+    return shared.searched(spread, connected, tasks=tasks, **given)
+
+
+def _grid_search(
+    connected: Connected, *, data: Mapping[str, Any], **given: Any
+) -> list[dict[str, Any]]:
+    import joblib
+
+    x, y = shared.rows_of(connected.home, Data(**data))
+    with joblib.parallel_config("dask", client=connected.client):
+        return shared.grid_search(x, y, **given, jobs=-1)
+
+
+def warm_up(connected: Connected, *, data: Mapping[str, Any]) -> bool:
+    """Load all that a first search would have to load, here and in every worker."""
+    connected.client.run(shared.warm_up, connected.home, data)
+    return shared.warm_up(connected.home, data)
