@@ -108,13 +108,14 @@ def entries(
     change: Callable[[RunRecord], RunRecord | None] = lambda row: row,
     variations: Sequence[Variation] = (),
     baselines: Sequence[Variation] = (),
+    facts: Mapping[str, Any] | None = None,
 ) -> list[JournalEntry]:
     """Everything that a sweep without trouble records.
 
     `change` may alter a row; where it returns None the sweep ends before that run.
     """
     boxes = machines(max(node_counts), price)
-    facts = {"tandem": "0.1.0", "provider": "local", "operator_cores": 2}
+    facts = {"tandem": "0.1.0", "provider": "local", "operator_cores": 2, **(facts or {})}
     found: list[JournalEntry] = [
         PlanRecord(
             work, tuple(engines), tuple(node_counts), repeats, boxes, facts,

@@ -10,7 +10,16 @@ import jinja2
 from markupsafe import Markup
 
 from contracts.files import write_atomically
-from workloads.report import figures, machine_figures, reuse, tables, words
+from workloads.report import (
+    figures,
+    machine_figures,
+    published,
+    quality,
+    reuse,
+    size_figure,
+    tables,
+    words,
+)
 from workloads.report.answer import Answer, answer
 from workloads.report.costs import Prices, assumed_prices, prices_of
 from workloads.report.evidence import Evidence, Series, gather
@@ -93,6 +102,10 @@ def _content(
         "machine_figures": _machine_figures(evidence),
         "times": tables.times(evidence, prices),
         "reuse": reuse.table(evidence),
+        "quality": quality.table(evidence),
+        "quality_words": quality.explained(evidence),
+        "published": published.table(evidence),
+        "published_words": published.NOTE,
         "laws": tables.laws(laws),
         "law_notes": words.law_notes(laws),
         "best": [_best(part) for part in evidence.parts()],
@@ -143,7 +156,7 @@ def _main_figures(
         found += [figures.efficiency(one, id) for one, id in _with_ids(together, "efficiency")]
     if prices is not None:
         found += [figures.cost(one, prices, id) for one, id in _with_ids(parts, "cost")]
-    return found
+    return [*size_figure.time_against_size(evidence), *found]
 
 
 def _with_ids(parts: Sequence[Evidence], name: str) -> list[tuple[Evidence, str]]:

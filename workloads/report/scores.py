@@ -33,12 +33,14 @@ class Agreement:
     """How far the results of one combination agree over engines, node counts and repeats.
 
     `compared` counts the results with a partner, `differing` names each combination whose
-    scores are not equal to the last bit, with the largest difference in any fold.
+    scores lie further apart than the workload's `tolerance`, a part of their size, with the
+    largest difference in any fold. With a tolerance of 0 they are equal to the last bit.
     """
 
     compared: int
     combinations: int
     differing: tuple[tuple[Mapping[str, Any], float], ...]
+    tolerance: float = 0.0
 
 
 def ranking(evidence: Evidence) -> list[Ranked]:
@@ -57,6 +59,7 @@ def ranking(evidence: Evidence) -> list[Ranked]:
 def agreement(evidence: Evidence) -> Agreement:
     """Compare all results of each combination with one another, in each part for itself."""
     compared, differing, several = 0, [], 0
+    tolerance = float(evidence.plan.facts.get("tolerance", 0.0))
     every = itertools.chain.from_iterable(_by_combination(one) for one in evidence.parts())
     for combination, found in every:
         if len(found) < 2:
@@ -64,9 +67,9 @@ def agreement(evidence: Evidence) -> Agreement:
         several += 1
         compared += len(found)
         distance = max(_distance(found[0], other) for other in found)
-        if distance > 0:
+        if distance > tolerance * max((abs(one) for one in found[0]), default=0.0):
             differing.append((combination, distance))
-    return Agreement(compared, several, tuple(differing))
+    return Agreement(compared, several, tuple(differing), tolerance)
 
 
 def _by_combination(

@@ -69,9 +69,11 @@ def agreement(found: Agreement, evidence: Evidence) -> str:
     if not found.compared:
         return "No combination was scored twice, so there is nothing to compare."
     if not found.differing:
+        how = f"within {found.tolerance:g} of their size"
+        how = how if found.tolerance else "to the last bit"
         return (
-            f"All {found.compared} results of {found.combinations} combinations agree to the "
-            f"last bit, over every engine, number of nodes and repeat{alike}."
+            f"All {found.compared} results of {found.combinations} combinations agree {how}, "
+            f"over every engine, number of nodes and repeat{alike}."
         )
     worst = max(distance for _, distance in found.differing)
     return (

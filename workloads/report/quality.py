@@ -1,0 +1,68 @@
+"""How good what every engine found is, beside what the library's own code finds."""
+
+import statistics
+from collections.abc import Mapping
+
+from contracts.trial import TrialResult
+from workloads.report.evidence import Evidence
+from workloads.report.tables import NOTHING, Table
+from workloads.sweeps.plan import PLAIN, Cell
+
+
+def table(evidence: Evidence) -> Table:
+    """Return a row for each cell of every part: its best score, and how far it is from plain.
+
+    The difference is the largest of any trial and fold, as a part of the score's size.
+    """
+    rows: list[tuple[str, ...]] = []
+    varied = bool(evidence.plan.variations)
+    for part in evidence.parts():
+        found = _by_cell(part)
+        for series in sorted(part.series(), key=lambda one: one.engine != PLAIN):
+            for cell in part.cells(series):
+                results = found.get(cell)
+                if not results:
+                    continue
+                best = max(statistics.fmean(one.scores) for one in results.values())
+                away = _away(results, found.get(part.baseline(cell), {}))
+                rows.append(
+                    (
+                        cell.engine.capitalize(),
+                        *((", ".join(cell.variation) or NOTHING,) if varied else ()),
+                        str(cell.nodes),
+                        f"{best:.6g}",
+                        NOTHING if away is None or cell.engine == PLAIN else f"{away:.2g}",
+                    )
+                )
+    names = ("Engine", "Variation") if varied else ("Engine",)
+    heads = (*names, "Nodes", "Best score", "Largest difference from plain")
+    return Table(heads, tuple(rows), frozenset(range(len(names), len(heads))))
+
+
+def explained(evidence: Evidence) -> str:
+    """Return what the scores are; empty where the plan does not say so."""
+    words = evidence.plan.facts.get("quality")
+    return f"A score is the {words}; higher is better." if words else ""
+
+
+def _by_cell(evidence: Evidence) -> dict[Cell, dict[str, TrialResult]]:
+    """Return the good results of each cell's comparable runs by the trial's parameters."""
+    clean = {row.run_id for rows in evidence.clean.values() for row in rows}
+    found: dict[Cell, dict[str, TrialResult]] = {}
+    for run in evidence.runs:
+        if run.run_id not in clean:
+            continue
+        for trial in run.trials:
+            result = evidence.results.get(trial.trial_id)
+            if result is not None and result.status == "ok":
+                found.setdefault(run.cell, {})[str(dict(trial.parameters))] = result
+    return found
+
+
+def _away(ours: Mapping[str, TrialResult], plain: Mapping[str, TrialResult]) -> float | None:
+    distances = [
+        abs(one - other) / max(abs(one), abs(other), 1e-300)
+        for key in ours.keys() & plain.keys()
+        for one, other in zip(ours[key].scores, plain[key].scores, strict=False)
+    ]
+    return max(distances, default=None)
