@@ -45,10 +45,15 @@ from workloads.sweeps.request import (
 LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
 GRID = "a TOML file with the workload's parameters"
 # Written out, because help must not wait for NumPy to load; a test compares them.
-PRESETS = "default, scaling, cover-type, demo, demo-cover-type, tiny"
+PRESETS = (
+    "of kmeans: default, digits, large, tiny; of knn: default, cover-type, tiny; "
+    "of forest: default, scaling, cover-type, demo, demo-cover-type, tiny"
+)
 SETTINGS = (
     "dataset (digits, iris, wine, breast_cancer, covtype, covtype-like, "
-    "synthetic-covtype-v1 or bucket:NAME), rows, folds, seed, grid.NAME, reuse and builder"
+    "synthetic-covtype-v1, bucket:NAME or, for kmeans, blobs), seed; of forest rows, folds, "
+    "grid.NAME, reuse and builder; of kmeans points, features, centres, noise, clusters, "
+    "iterations and chunk_rows; of knn rows, folds, neighbours and reuse"
 )
 
 
@@ -74,11 +79,13 @@ class _Sweep:
         "engines": f"engines to compare, separated by commas: {', '.join(ENGINES)}",
         "nodes": "node counts, separated by commas; by default 1 to all machines",
         "repeats": "how often each engine on each number of nodes is measured",
-        "preset": f"a named set of the workload's parameters: {PRESETS}",
+        "preset": f"a named set of the workload's parameters, {PRESETS}",
         "grid": GRID,
-        "set": f"one parameter as key=value, of {SETTINGS}; can be given several times",
+        "set": f"one parameter as key=value: {SETTINGS}; can be given several times",
         "vary": "measure each value of a parameter, as NAME=V1,V2 (such as "
         "--vary rows=1000,10000); can be given several times, which multiplies",
+        "sizes": "measure with this much data, separated by commas: rows of forest and knn, "
+        "points of kmeans",
         "name": "the sweep's name and folder; by default the workload's",
         "baseline": "measure the same work in one plain process, without an engine, too",
         "fresh": "start anew; earlier results of that name are kept under another",
@@ -99,6 +106,7 @@ def run(
     grid: str = "",
     set: list[str] = [],  # noqa: B006  invoke takes an option's kind from its default
     vary: list[str] = [],  # noqa: B006
+    sizes: str = "",
     name: str = "",
     baseline: bool = True,
     fresh: bool = False,
@@ -115,7 +123,8 @@ def run(
         whole_number(deadline, "--deadline"),
         whole_number(unit_deadline, "--unit-deadline"),
     )
-    counts = _node_counts(nodes)
+    counts = _numbers(nodes, "--nodes", "1,2,3")
+    amounts = _numbers(sizes, "--sizes", "1000,10000")
     name = name or workload
     folder = result_folders.sweep_folder(Path(results), name)
     path = Path(inventory) if inventory else state_folder() / "inventory.json"
@@ -129,6 +138,7 @@ def run(
         grid=Path(grid) if grid else None,
         settings=list(set),
         vary=list(vary),
+        sizes=amounts,
     )
     if not dry_run:
         machines = first_contact.meet(machines, path, Progress())
@@ -143,12 +153,12 @@ def run(
     return _run(sweep, fresh)
 
 
-def _node_counts(text: str) -> tuple[int, ...]:
-    """Return the node counts that were typed, each once; none if none was typed."""
-    counts = tuple(dict.fromkeys(whole_number(part, "--nodes") for part in listed(text)))
-    if text and not counts:
-        raise UsageError(f"--nodes {text!r} names no number.", next_step="--nodes 1,2,3")
-    return counts
+def _numbers(text: str, option: str, example: str) -> tuple[int, ...]:
+    """Return the numbers that were typed for an option, each once; none if none was typed."""
+    numbers = tuple(dict.fromkeys(whole_number(part, option) for part in listed(text)))
+    if text and not numbers:
+        raise UsageError(f"{option} {text!r} names no number.", next_step=f"{option} {example}")
+    return numbers
 
 
 def _machine_facts(machines: Inventory) -> list[Mapping[str, Any]]:
@@ -166,7 +176,11 @@ def _machine_facts(machines: Inventory) -> list[Mapping[str, Any]]:
 
 def _facts(machines: Inventory, workload: str) -> Mapping[str, Any]:
     """Return what a reader of the report may ask for and that does not change by itself."""
+    known = registry.find(workload)
     facts: dict[str, Any] = {
+        "quality": known.QUALITY,
+        "tolerance": known.TOLERANCE,
+        "size": known.SIZE,
         "cluster": machines.cluster_id,
         "provider": machines.provider,
         "region": machines.region,

@@ -23,6 +23,7 @@ from contracts.inventory import Inventory, Node
 from contracts.progress import tell_nobody
 from tasks import report, sweep, sweep_machines
 from tests.doubles import sweep_journal
+from workloads import registry
 from workloads.data import datasets
 from workloads.forest import parameters
 from workloads.sweeps.plan import Cell
@@ -177,6 +178,10 @@ def test_the_help_names_what_can_be_chosen():
     assert all(f" {name}" in helped["set"].replace("(", " ") for name in datasets.names())
     settings = set(parameters.defaults()) - {"grid"} | {"grid.NAME"}
     assert all(name in helped["set"] for name in settings)
+    for workload in map(registry.find, registry.names()):
+        assert ", ".join(workload.PRESETS) in helped["preset"]
+        assert all(name in helped["set"] for name in set(workload.defaults()) - {"grid"})
+        assert workload.SIZE in workload.defaults()
     assert "ray, dask" in helped["engines"]
 
 
@@ -198,6 +203,31 @@ def test_a_dry_run_of_variations_names_each(typed):
     assert document["todo"][-1] == {
         "engine": "ray", "nodes": 2, "repeat": 1, "variation": ["folds=3"]
     }  # fmt: skip
+
+
+def test_sizes_are_an_axis_by_the_name_that_the_workload_has_for_them(typed):
+    options = {"engines": "dask", "nodes": "1", "repeats": "1", "dry_run": True, "json": True}
+    tiny = {"preset": "tiny", "sizes": "1000,2000"}
+    _, out, _ = typed(sweep.run, **options, **tiny, workload="kmeans")
+    document = json.loads(out)
+    assert document["variations"] == [{"points": 1000}, {"points": 2000}]
+    assert [name.split("-n")[-1].split("-")[0] for name in document["data"]] == ["1000", "2000"]
+    _, out, _ = typed(sweep.run, **options, preset="tiny", sizes="100", workload="knn")
+    document = json.loads(out)
+    assert "variations" not in document
+    assert document["data"][0].startswith("digits-n100-")
+    code, _, err = typed(sweep.run, **options, preset="tiny", sizes="1e3")
+    assert code == BAD_USAGE
+    assert "--sizes must be a whole number from 1, not '1e3'" in err
+
+
+def test_the_plan_says_what_the_scores_of_a_workload_are(typed, monkeypatch):
+    plans = []
+    monkeypatch.setattr(sweep, "_measure", lambda one, *rest: plans.append(one.plan))
+    typed(sweep.run, **VARIED)
+    typed(sweep.run, **VARIED, workload="kmeans")
+    found = [(one.facts["size"], one.facts["tolerance"]) for one in plans]
+    assert found == [("rows", 0.0), ("points", 1e-4)]
 
 
 def test_endless_variations_times_repeats(typed):

@@ -79,11 +79,13 @@ def subject_of(
     grid: Path | None,
     settings: Sequence[str],
     vary: Sequence[str] = (),
+    sizes: Sequence[int] = (),
 ) -> Subject:
     """Return what a sweep of a workload is to compute.
 
     Parameters come from the workload's defaults, a preset, a file and settings, and `vary`
-    gives some of them several values; every variation is checked before any is returned.
+    gives some of them several values, as `sizes` gives the workload's own size of the data;
+    every variation is checked before any is returned.
 
     Raises
     ------
@@ -96,6 +98,10 @@ def subject_of(
     given = read_grid(grid) if grid is not None else {}
     if preset:
         given = {**given, "preset": preset}
+    if len(sizes) == 1:
+        settings = [*settings, f"{workload.SIZE}={sizes[0]}"]
+    elif sizes:
+        vary = [f"{workload.SIZE}={','.join(str(size) for size in sizes)}", *vary]
     fixed = [setting.partition("=")[0].strip() for setting in settings]
     found = varied(vary, [*fixed, "preset"] if preset else fixed)
     given = with_settings(given, settings)
