@@ -16,7 +16,7 @@ from bench.exact_search import PREPARE
 from bench.machine import facts, keep, spread
 from bench.machines import Cluster, cluster
 from workloads import kmeans
-from workloads.kmeans.parameters import data
+from workloads.data.points import data
 
 PEERS_LOCK = Path(__file__).with_name("peers.lock")
 PROGRAM = Path(__file__).with_name("kmeans_form.py")

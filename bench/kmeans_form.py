@@ -48,10 +48,11 @@ def dask_ml(connected, *, data, clusters, iterations, seed, chunk_rows):
     from dask import delayed
     from dask_ml.cluster import KMeans
 
+    from workloads.data.chunks import chunks, rows_of
     from workloads.data.datasets import Data
     from workloads.kmeans import lloyd
 
-    x = lloyd.rows_of(connected.home, Data(**data))
+    x = rows_of(connected.home, Data(**data))
     home = connected.home
 
     def read(first, last):
@@ -66,7 +67,7 @@ def dask_ml(connected, *, data, clusters, iterations, seed, chunk_rows):
         dask.array.from_delayed(
             delayed(read)(first, last), shape=(last - first, x.shape[1]), dtype=x.dtype
         )
-        for first, last in lloyd.chunks(len(x), rows)
+        for first, last in chunks(len(x), rows)
     ]
     begin = lloyd.start(x, clusters, seed).astype(x.dtype)
     model = KMeans(n_clusters=clusters, init=begin, max_iter=iterations, tol=0.0)

@@ -20,6 +20,9 @@ from contracts.trial import REASON_LIMIT, TrialResult, canonical
 from workloads.engines import Outcome, Unit
 from workloads.runs import PlannedTrial, RunSpec
 
+# Calls `function(part, **given)` anywhere for each part; returns the values in their order.
+Spread = Callable[..., list[Any]]
+
 
 @dataclass(frozen=True)
 class Connected:
@@ -45,8 +48,28 @@ def program(
     return Unit(unit_id, f"{module}.{form}:{function}", arguments, program=True)
 
 
+def spread_on_dask(client: Any) -> Spread:
+    """Return what calls a function for many parts at once, as tasks of Dask."""
+
+    def spread(function: Callable[..., Any], parts: Sequence[Any], **given: Any) -> list[Any]:
+        tasks = client.map(function, parts, pure=False, retries=0, **given)
+        return list(client.gather(tasks))
+
+    return spread
+
+
+def spread_on_ray(ray: Any) -> Spread:
+    """Return what calls a function for many parts at once, as remote functions of Ray."""
+
+    def spread(function: Callable[..., Any], parts: Sequence[Any], **given: Any) -> list[Any]:
+        task = _remote(ray, function)
+        return list(ray.get([task.remote(part, **given) for part in parts]))
+
+    return spread
+
+
 @functools.lru_cache(maxsize=32)
-def remote(ray: Any, function: Callable[..., Any]) -> Any:
+def _remote(ray: Any, function: Callable[..., Any]) -> Any:
     """Return a remote function of Ray, sent to it once; tasks go to all nodes alike.
 
     Ray does not try them again: a lost node ends the program, which is tried again as a whole.

@@ -14,6 +14,7 @@ _MODULES = {
     "forest": "workloads.forest",
     "kmeans": "workloads.kmeans",
     "knn": "workloads.knn",
+    "pca": "workloads.pca",
 }
 
 

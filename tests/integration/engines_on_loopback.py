@@ -15,7 +15,8 @@ import pytest
 from workloads.engines import knock
 
 ROOT = Path(__file__).resolve().parents[2]
-ADDRESSES = {"head": "127.0.0.1", "worker-1": "127.0.0.2"}
+# Not 127.0.0.1, in place of which clients of Ray take the address that the machine has outside.
+ADDRESSES = {"head": "127.0.0.2", "worker-1": "127.0.0.3"}
 START_SECONDS = 120
 
 

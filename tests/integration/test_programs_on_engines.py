@@ -21,6 +21,7 @@ from workloads.sweeps.driver_output import DriverOutput
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600), pytest.mark.slow]
 KMEANS = {"preset": "tiny", "clusters": [4, 6], "chunk_rows": 500}
+PCA = {"preset": "tiny", "components": [2, 8], "chunk_rows": 500}
 KNN = {"preset": "tiny"}
 
 
@@ -69,14 +70,14 @@ def test_the_cpu_seconds_of_the_workers_are_counted(engine, home, tmp_path):
     spec = drill_spec(home, [{"function": function, "seconds": 0.5}], **engine.place())
     (result,), seen = driven(tmp_path, spec)
     assert result.scores == (2.0,)
-    assert 1.0 <= seen.cpu_seconds < 4.0
+    assert 1.0 <= seen.cpu_seconds < 15.0  # Ray starts its workers for it: seconds, too
     assert result.nodes == ("head", "worker-1")
 
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("kmeans", KMEANS), ("knn", KNN), ("knn", {**KNN, "reuse": False})],
-    ids=["kmeans", "knn", "knn, GridSearchCV on joblib"],
+    [("kmeans", KMEANS), ("pca", PCA), ("knn", KNN), ("knn", {**KNN, "reuse": False})],
+    ids=["kmeans", "pca", "knn", "knn, GridSearchCV on joblib"],
 )
 def test_a_workload_agrees_with_the_library(name, parameters, engine, home, tmp_path):
     workload = registry.find(name)
@@ -95,8 +96,8 @@ def test_a_workload_agrees_with_the_library(name, parameters, engine, home, tmp_
 
 
 def test_every_engine_finds_the_same_centres_to_the_last_bit(engine, home, tmp_path):
+    from workloads.data.points import data
     from workloads.kmeans import lloyd
-    from workloads.kmeans.parameters import data
     from workloads.programs import Connected
 
     spec = workload_spec("kmeans", home, KMEANS, **engine.place())

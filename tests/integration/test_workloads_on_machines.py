@@ -13,6 +13,7 @@ from workloads.sweeps.driver_output import DriverOutput
 pytestmark = pytest.mark.timeout(900)
 CASES = [
     ("kmeans", {"preset": "tiny", "clusters": [4, 6], "chunk_rows": 500}),
+    ("pca", {"preset": "tiny", "components": [2, 8], "chunk_rows": 500}),
     ("knn", {"preset": "tiny"}),
     ("knn", {"preset": "tiny", "reuse": False}),
 ]

@@ -9,10 +9,11 @@ from contracts.errors import InvalidDocument
 from tests.doubles.run_specs import workload_spec, write_run
 from workloads import kmeans
 from workloads.data import datasets
+from workloads.data.chunks import chunks, groups, rows_of
+from workloads.data.points import data
 from workloads.driver import run as driver
 from workloads.kmeans import lloyd
 from workloads.kmeans.baseline import fit_rows
-from workloads.kmeans.parameters import data
 from workloads.programs import Connected
 
 TINY = {"preset": "tiny"}
@@ -45,7 +46,7 @@ def test_chunks_find_what_scikit_learn_finds(case, tmp_path):
     parameters = kmeans.validate(asked)
     (clusters,) = parameters["clusters"]
     ours = chunked(tmp_path, parameters, clusters, chunk_rows)
-    x = lloyd.rows_of(str(tmp_path), data(parameters))
+    x = rows_of(str(tmp_path), data(parameters))
     theirs = fit_rows(x, clusters, parameters["iterations"], parameters["seed"])
     assert ours.iterations == theirs.iterations
     assert ours.inertia == pytest.approx(theirs.inertia, rel=kmeans.TOLERANCE)
@@ -68,7 +69,7 @@ def test_an_empty_cluster_takes_the_farthest_row_as_scikit_learn_has_it(kind, tm
     x = np.concatenate([x, [[30.0, 30.0], [-20.0, 9.0]]]).astype(kind)
     begin = np.array([[0, 0], [5, 5], [1e4, 1e4], [-1e4, 1e4]], dtype=kind)
     described = datasets.Data("made", len(x), "made")
-    parts = lloyd.groups(lloyd.chunks(len(x), 50), 3)
+    parts = groups(chunks(len(x), 50), 3)
     lloyd_rows = {"home": "", "data": vars(described)}
 
     def farthest(centres, count):
@@ -101,12 +102,12 @@ def test_rows_go_to_the_first_of_equally_near_centres():
 
 
 def test_groups_are_of_nearly_equal_size():
-    parts = lloyd.chunks(10_500, 1000)
+    parts = chunks(10_500, 1000)
     assert parts[-1] == (10_000, 10_500)
-    found = lloyd.groups(parts, 4)
+    found = groups(parts, 4)
     assert [len(group) for group in found] == [2, 3, 3, 3]
     assert [part for group in found for part in group] == parts
-    assert lloyd.groups(parts, 100) == [[part] for part in parts]
+    assert groups(parts, 100) == [[part] for part in parts]
 
 
 @pytest.mark.slow

@@ -15,13 +15,13 @@ from typing import Any
 
 from contracts.trial import TrialResult
 from workloads import checks, programs
-from workloads.data import datasets
+from workloads.data import chunks, datasets, points
+from workloads.data.points import data
 from workloads.engines import Unit
 from workloads.kmeans.parameters import (
     NAME,
     PRESETS,
     combinations,
-    data,
     defaults,
     plain_parameters,
     validate,
@@ -63,7 +63,7 @@ def data_version(parameters: Mapping[str, Any]) -> str:
 
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in (checks, programs)]
+    shared = [Path(str(one.__file__)) for one in (checks, chunks, points, programs)]
     return [*sorted(Path(__file__).parent.glob("*.py")), *shared, *datasets.sources()]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from workloads.data.chunks import rows_of
 from workloads.data.datasets import Data
 from workloads.kmeans import lloyd
 from workloads.programs import Connected
@@ -21,7 +22,7 @@ def fit(
     chunk_rows: int,
 ) -> list[dict[str, Any]]:
     """Fit scikit-learn's KMeans from the same centres as every other form."""
-    x = lloyd.rows_of(connected.home, Data(**data))
+    x = rows_of(connected.home, Data(**data))
     return [trial(fit_rows(x, clusters, iterations, seed), len(x))]
 
 
@@ -45,6 +46,6 @@ def trial(found: lloyd.Fit, rows: int) -> dict[str, Any]:
 
 def warm_up(connected: Connected, *, data: Mapping[str, Any]) -> bool:
     """Load all that a first fit would have to load."""
-    x = lloyd.rows_of(connected.home, Data(**data))
+    x = rows_of(connected.home, Data(**data))
     fit_rows(np.array(x[:1000]), 2, 2, 0)
     return True

@@ -9,7 +9,6 @@ without rows takes the row that is farthest from its centre; the search ends whe
 moves, or after so many iterations.
 """
 
-import functools
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,17 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.data import datasets
+from workloads.data.chunks import Rows, chunks, groups, rows_of
 from workloads.data.datasets import Data
-from workloads.programs import Connected
+from workloads.programs import Connected, Spread
 
 START_ROWS = 4096
 BLOCK_ROWS = 2048
 
 Array = NDArray[Any]
-Rows = tuple[int, int]
 Far = tuple[float, int, int]
-Spread = Callable[..., list[Any]]
 
 
 @dataclass(frozen=True)
@@ -53,34 +50,12 @@ class Fit:
     iterations: int
 
 
-@functools.lru_cache(maxsize=2)
-def rows_of(home: str, data: Data) -> Array:
-    """Return X of a node's own copy, mapped, and kept mapped between calls."""
-    return datasets.load(home, data)[0]
-
-
 def warm_up(home: str, data: Mapping[str, Any]) -> bool:
     """Load what a first task would have to load: libraries, and the outline of the data."""
     x = rows_of(home, Data(**data))
     assess_rows(x[:BLOCK_ROWS], np.array(x[:2], dtype=np.float64))
     start(x[:64], 2, 0)
     return True
-
-
-def chunks(rows: int, size: int) -> list[Rows]:
-    """Return the first row of each chunk and that after its last."""
-    return [(first, min(first + size, rows)) for first in range(0, rows, size)]
-
-
-def groups(parts: Sequence[Rows], count: int) -> list[list[Rows]]:
-    """Return the chunks in order as at most `count` groups of nearly equal size.
-
-    >>> groups([(0, 2), (2, 4), (4, 5)], 2)
-    [[(0, 2)], [(2, 4), (4, 5)]]
-    """
-    count = min(count, len(parts))
-    bounds = [len(parts) * place // count for place in range(count + 1)]
-    return [list(parts[first:last]) for first, last in itertools.pairwise(bounds)]
 
 
 def assess(
@@ -154,9 +129,8 @@ def fit(
 
     Parameters
     ----------
-    spread : callable
-        Calls `function(part, **arguments)` anywhere for each of the parts and returns the
-        values in their order: `spread(function, parts, **arguments)`.
+    spread : Spread
+        How tasks are given to the engine.
     tasks : int
         How many parts an iteration is cut into at most.
     """

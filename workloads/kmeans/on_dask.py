@@ -3,24 +3,19 @@
 `dask_ml.cluster.KMeans` is what a user would reach for; bench/kmeans.py has it in the same run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from workloads.kmeans import lloyd
 from workloads.kmeans.baseline import trial
-from workloads.programs import Connected
+from workloads.programs import Connected, spread_on_dask
 
 TASKS_PER_SLOT = 3
 
 
 def fit(connected: Connected, **given: Any) -> list[dict[str, Any]]:
     """Fit on every node at once; what is given is as in `baseline.fit`."""
-    client = connected.client
-
-    def spread(function: Any, parts: Sequence[Any], **arguments: Any) -> list[Any]:
-        tasks = client.map(function, parts, pure=False, retries=0, **arguments)
-        return list(client.gather(tasks))
-
+    spread = spread_on_dask(connected.client)
     tasks = TASKS_PER_SLOT * connected.slots
     return [trial(*lloyd.fit(spread, connected, tasks=tasks, **given))]
 

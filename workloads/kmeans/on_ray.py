@@ -4,24 +4,19 @@ Ray itself has no K-Means; Ray Data could move the rows through its object store
 already lie on every node.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from workloads.kmeans import lloyd
 from workloads.kmeans.baseline import trial
-from workloads.programs import Connected, on_every_ray_node, remote
+from workloads.programs import Connected, on_every_ray_node, spread_on_ray
 
 TASKS_PER_SLOT = 3
 
 
 def fit(connected: Connected, **given: Any) -> list[dict[str, Any]]:
     """Fit on every node at once; what is given is as in `baseline.fit`."""
-    ray = connected.client
-
-    def spread(function: Any, parts: Sequence[Any], **arguments: Any) -> list[Any]:
-        task = remote(ray, function)
-        return list(ray.get([task.remote(part, **arguments) for part in parts]))
-
+    spread = spread_on_ray(connected.client)
     tasks = TASKS_PER_SLOT * connected.slots
     return [trial(*lloyd.fit(spread, connected, tasks=tasks, **given))]
 

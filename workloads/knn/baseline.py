@@ -19,8 +19,9 @@ def tune(
 ) -> list[dict[str, Any]]:
     """Score each k by cross-validation; `reuse` is of no meaning here, where nothing is."""
     x, y = shared.rows_of(connected.home, Data(**data))
-    options = {"folds": folds, "seed": seed, "neighbours": neighbours}
-    return shared.grid_search(x, y, **options, jobs=connected.slots)
+    return shared.grid_search(
+        x, y, folds=folds, seed=seed, neighbours=neighbours, jobs=connected.slots
+    )
 
 
 def warm_up(connected: Connected, *, data: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ library itself with that k, so that every score is its own to the last bit.
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from workloads.data import datasets
 from workloads.data.datasets import Data
-from workloads.programs import Connected
+from workloads.programs import Connected, Spread
 
 Array = NDArray[Any]
 Part = tuple[int, int, int]
@@ -96,7 +96,7 @@ def right_rows(
 
 
 def searched(
-    spread: Callable[..., list[Any]],
+    spread: Spread,
     connected: Connected,
     *,
     tasks: int,
@@ -105,10 +105,7 @@ def searched(
     seed: int,
     neighbours: Sequence[int],
 ) -> list[dict[str, Any]]:
-    """Return the result of each k, from parts that `spread` has computed anywhere.
-
-    `spread(function, parts, **arguments)` returns the values in the order of the parts.
-    """
+    """Return the result of each k, from parts that `spread` has computed anywhere."""
     cut = parts(data["rows"], folds, tasks)
     options = {"home": connected.home, "data": data, "folds": folds, "seed": seed}
     found = spread(right, cut, **options, neighbours=list(neighbours))

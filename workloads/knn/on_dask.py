@@ -1,25 +1,21 @@
 """KNN on Dask: one neighbour search in parts, or GridSearchCV on joblib's backend for Dask."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from workloads.data.datasets import Data
 from workloads.knn import neighbours as shared
-from workloads.programs import Connected
+from workloads.programs import Connected, spread_on_dask
 
 TASKS_PER_SLOT = 2
 
 
 def tune(connected: Connected, *, reuse: bool, **given: Any) -> list[dict[str, Any]]:
     """Score each k by cross-validation on every node; arguments as in `baseline.tune`."""
-    client = connected.client
     if not reuse:
         return _grid_search(connected, **given)
 
-    def spread(function: Any, parts: Sequence[Any], **arguments: Any) -> list[Any]:
-        tasks = client.map(function, parts, pure=False, retries=0, **arguments)
-        return list(client.gather(tasks))
-
+    spread = spread_on_dask(connected.client)
     tasks = TASKS_PER_SLOT * connected.slots
     return shared.searched(spread, connected, tasks=tasks, **given)
 

@@ -1,25 +1,21 @@
 """KNN on Ray: one neighbour search in parts, or GridSearchCV on Ray's backend for joblib."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from workloads.data.datasets import Data
 from workloads.knn import neighbours as shared
-from workloads.programs import Connected, on_every_ray_node, remote
+from workloads.programs import Connected, on_every_ray_node, spread_on_ray
 
 TASKS_PER_SLOT = 2
 
 
 def tune(connected: Connected, *, reuse: bool, **given: Any) -> list[dict[str, Any]]:
     """Score each k by cross-validation on every node; arguments as in `baseline.tune`."""
-    ray = connected.client
     if not reuse:
         return _grid_search(connected, **given)
 
-    def spread(function: Any, parts: Sequence[Any], **arguments: Any) -> list[Any]:
-        task = remote(ray, function)
-        return list(ray.get([task.remote(part, **arguments) for part in parts]))
-
+    spread = spread_on_ray(connected.client)
     tasks = TASKS_PER_SLOT * connected.slots
     return shared.searched(spread, connected, tasks=tasks, **given)
 
@@ -31,7 +27,7 @@ def _grid_search(
     from ray.util.joblib import register_ray
 
     x, y = shared.rows_of(connected.home, Data(**data))
-    register_ray()
+    register_ray()  # type: ignore[no-untyped-call]
     with joblib.parallel_config("ray"):
         return shared.grid_search(x, y, **given, jobs=-1)
 
