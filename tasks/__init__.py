@@ -2,9 +2,12 @@
 
 from invoke.collection import Collection
 
-from tasks import cluster, cost, demo, doctor, image, local, report, setup, sweep
+from tasks import cluster, cost, data, demo, doctor, image, local, report, setup, sweep
 
 namespace = Collection(
-    *(noun.collection for noun in (cluster, cost, demo, image, local, report, setup, sweep))
+    *(
+        noun.collection
+        for noun in (cluster, cost, data, demo, image, local, report, setup, sweep)
+    )
 )
 namespace.add_task(doctor.doctor)

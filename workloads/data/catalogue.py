@@ -1,0 +1,42 @@
+"""What data there is by name: where it comes from, and what it stands in for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from workloads.data import covtype, synthetic_covtype
+from workloads.data.datasets import BUNDLED, COVTYPE, COVTYPE_LIKE, SYNTHETIC
+
+COLUMNS: Mapping[str, int] = {"digits": 64, "iris": 4, "wine": 13, "breast_cancer": 30}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name of data; `rows` and `columns` are texts, because generated data has any."""
+
+    name: str
+    rows: str
+    columns: str
+    origin: str
+
+
+def entries() -> list[Entry]:
+    """Return every name, real data first."""
+    rows, columns = str(covtype.ROWS), str(synthetic_covtype.COLUMNS)
+    return [
+        *(
+            Entry(name, str(count), str(COLUMNS[name]), "real, comes with scikit-learn")
+            for name, count in BUNDLED.items()
+        ),
+        Entry(COVTYPE, rows, columns, "real, downloaded by each node, checksum verified"),
+        Entry(SYNTHETIC, "any", columns, "generated in cover type's shape"),
+        Entry(
+            COVTYPE_LIKE, "any", columns,
+            f"{COVTYPE} where it can be downloaded, else {SYNTHETIC}; rows name which",
+        ),
+        Entry(
+            "blobs:FxC,noise=SHARE,seed=N", "any", "F",
+            "generated, C centres and a share of noise between them",
+        ),
+        Entry("bucket:NAME", "as it lies there", "as it lies there",
+              "yours, X.npy and y.npy under data/NAME/ of the cluster's bucket"),
+    ]  # fmt: skip
