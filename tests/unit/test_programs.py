@@ -11,7 +11,7 @@ from tests.doubles.run_specs import write_run
 from tests.doubles.scripted_engine import ScriptedEngine, ok
 from workloads import registry
 from workloads.driver import run as driver
-from workloads.engines import Back, Finished, Lost, Outcome, Slot, Unit
+from workloads.engines import Back, EngineLost, Finished, Lost, Outcome, Slot, Unit
 from workloads.engines.program_engine import PROGRAM, ProgramEngine
 from workloads.programs import ProgramWork
 from workloads.sweeps.driver_output import DriverOutput
@@ -19,6 +19,11 @@ from workloads.sweeps.driver_output import DriverOutput
 pytestmark = pytest.mark.slow
 HEAD, WORKER = Slot("head", 0), Slot("worker-1", 0)
 DRILL = "tests.doubles.drill"
+TWO = {
+    "nodes": ("head", "worker-1"),
+    "addresses": {"head": "a", "worker-1": "b"},
+    "slots": {"head": 1, "worker-1": 1},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +127,7 @@ def test_a_lost_node_ends_the_program_which_is_tried_again(tmp_path, monkeypatch
     home.mkdir()
     engine = Losing(home)
     monkeypatch.setattr(driver, "open_engine", lambda spec: engine)
-    spec = drill_spec(home, [{"kind": "hang once"}])
+    spec = drill_spec(home, [{"kind": "hang once"}], **TWO)
     begin = time.monotonic()
     assert drive(tmp_path, spec) == 0
     assert time.monotonic() - begin < 60
@@ -142,15 +147,27 @@ def test_a_node_is_told_lost_once_until_it_is_back(tmp_path):
                Lost(WORKER, "c")]  # fmt: skip
     engine = ScriptedEngine([HEAD], lambda *_: [], lambda waits: reports[waits - 1 : waits])
     engine.release = lambda: None
-    programs = ProgramEngine(drill_spec(tmp_path, [{}]), engine)
+    programs = ProgramEngine(drill_spec(tmp_path, [{}], **TWO), engine)
     told = [one for _ in range(6) for one in programs.wait(0.01)]
     assert [one.detail for one in told] == ["a", "c"]
     programs.close()
 
 
+def test_a_program_without_any_node_left_is_not_waited_for(tmp_path):
+    lost = [Lost(HEAD, "a"), Lost(WORKER, "b")]
+    engine = ScriptedEngine(
+        [HEAD, WORKER], lambda *_: [], lambda waits: lost[waits - 1 : waits]
+    )
+    engine.release = lambda: None
+    programs = ProgramEngine(drill_spec(tmp_path, [{}], **TWO), engine)
+    assert [one.detail for one in programs.wait(0.01)] == ["a"]
+    with pytest.raises(EngineLost, match="No node is left to compute on: head, worker-1 lost"):
+        programs.wait(0.01)
+    programs.close()
+
+
 def test_results_of_a_program_belong_to_its_trials_in_order():
-    spec = drill_spec("/nowhere", [{}, {}, {}], nodes=("head", "worker-1"))
-    spec = dataclasses.replace(spec, addresses={"head": "a", "worker-1": "b"})
+    spec = drill_spec("/nowhere", [{}, {}, {}], **TWO)
     unit = Unit("all", f"{DRILL}:perform", program=True)
     work = ProgramWork(spec, [(unit, spec.trials)], lambda done: {"rounds": len(done)})
     values = [{"scores": [1.0]}, {"reason": "no"}, {"scores": [3], "extra": {"k": 2.0}}]

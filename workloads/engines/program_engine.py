@@ -7,7 +7,17 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workloads.engines import Back, Engine, Finished, Lost, Outcome, Report, Slot, Unit
+from workloads.engines import (
+    Back,
+    Engine,
+    EngineLost,
+    Finished,
+    Lost,
+    Outcome,
+    Report,
+    Slot,
+    Unit,
+)
 from workloads.engines.slot_process import SlotProcess
 from workloads.runs import RunSpec
 
@@ -87,6 +97,13 @@ class ProgramEngine:
                 found.append(report)
         if found:
             self._process.interrupt()
+        if self._lost >= set(self._place["addresses"]):
+            names = ", ".join(sorted(self._lost))
+            raise EngineLost(
+                f"No node is left to compute on: {names} lost.",
+                cause="A program would wait for a worker until its deadline.",
+                next_step="fab cluster.start brings the cluster back; then run the sweep again",
+            )
         return found
 
     def _work(self, ticket: str, unit: Unit, deadline_seconds: float) -> None:
