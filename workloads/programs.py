@@ -72,9 +72,10 @@ def spread_on_ray(ray: Any) -> Spread:
 def _remote(ray: Any, function: Callable[..., Any]) -> Any:
     """Return a remote function of Ray, sent to it once; tasks go to all nodes alike.
 
-    Ray does not try them again: a lost node ends the program, which is tried again as a whole.
+    Ray may try them again, as it does for its users: now and then a worker that was just
+    started dies with its first task. A lost node ends the program before Ray notices.
     """
-    return ray.remote(function).options(scheduling_strategy="SPREAD", max_retries=0)
+    return ray.remote(function).options(scheduling_strategy="SPREAD")
 
 
 def on_every_ray_node(ray: Any, function: Callable[..., Any], *arguments: Any) -> list[Any]:
@@ -87,8 +88,7 @@ def on_every_ray_node(ray: Any, function: Callable[..., Any], *arguments: Any) -
     task = ray.remote(function)
     calls = [
         task.options(
-            max_retries=0,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         ).remote(*arguments)
         for node in ray.nodes()
         if node["Alive"]
