@@ -42,12 +42,12 @@ def test_one_search_scores_as_grid_search_does(case, tasks, tmp_path):
 
 
 def test_rows_with_ties_are_what_the_library_says():
-    """All neighbours are equally far, so that which of them count is the library's choice."""
+    """On a grid most neighbours are equally far: the library chooses which of them count."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    x = np.array([[1.0, 0], [0, 1], [-1, 0], [0, -1]] * 3)
-    y = np.arange(12) % 5
-    asked, truth = np.zeros((4, 2)), np.array([0, 1, 2, 3])
+    generator = np.random.default_rng(0)
+    x, y = generator.integers(0, 4, (60, 2)).astype(float), generator.integers(0, 5, 60)
+    asked, truth = generator.integers(0, 4, (200, 2)).astype(float), np.arange(200) % 5
     wanted = [1, 2, 3, 5, 7]
     expected = [
         int((KNeighborsClassifier(k).fit(x, y).predict(asked) == truth).sum()) for k in wanted
