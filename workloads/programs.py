@@ -98,7 +98,7 @@ def on_every_ray_node(ray: Any, function: Callable[..., Any], *arguments: Any) -
 
 
 class ProgramWork:
-    """The programs of one run: `groups` has the trials of each, by the unit's id.
+    """The programs of one run, each with its trials; their order is that of the work.
 
     `facts` may add to the run's summary, from the results of trials that went well.
     """
@@ -162,12 +162,15 @@ class ProgramWork:
     def _result(
         self,
         trial: PlannedTrial,
-        value: Mapping[str, Any],
+        value: Any,
         share: Mapping[str, float],
         attempts: int,
     ) -> TrialResult:
-        if "reason" in value:
+        if isinstance(value, dict) and "reason" in value:
             return self._failed(trial, str(value["reason"]), attempts=attempts)
+        if not (isinstance(value, dict) and value.get("scores")):
+            words = f"the program returned {value!r:.80}, which has no scores"
+            return self._failed(trial, words, attempts=attempts)
         return TrialResult(
             trial_id=trial.trial_id,
             status="ok",

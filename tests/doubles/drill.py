@@ -38,8 +38,9 @@ def perform(
         return [{"scores": [float(os.environ["OMP_NUM_THREADS"])]}]
     if kind == "reason":
         return [{"reason": "it found nothing"}]
-    if kind == "short":
-        return []
+    if kind in ("short", "odd", "nan"):
+        values = {"short": [], "odd": [{"score": 1}], "nan": [{"scores": [float("nan")]}]}
+        return values[kind]
     return [{"scores": [number / 7], "extra": {"slots": connected.slots}}]
 
 

@@ -63,7 +63,7 @@ def test_a_run_of_programs_from_end_to_end(tmp_path):
 
 
 def test_programs_that_fail_are_results_with_reasons(tmp_path):
-    kinds = ["hang", "die", "raise", "reason", "short", "score"]
+    kinds = ["hang", "die", "raise", "reason", "short", "score", "odd", "nan"]
     trials = [{"kind": kind} for kind in kinds]
     spec = drill_spec(tmp_path / "home", trials, unit_deadline_seconds=0.5)
     assert drive(tmp_path, spec) == 0
@@ -75,6 +75,8 @@ def test_programs_that_fail_are_results_with_reasons(tmp_path):
         3: "it found nothing",
         4: "the program returned [] for 1 trials",
         5: None,
+        6: "the program returned {'score': 1}, which has no scores",
+        7: "ValueError: Out of range float values are not JSON compliant: nan",
     }
     deaths = {line["node"] for line in lines(tmp_path) if line["kind"] == "death"}
     assert deaths == {"program"}
