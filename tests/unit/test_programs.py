@@ -68,7 +68,10 @@ def test_programs_that_fail_are_results_with_reasons(tmp_path):
     spec = drill_spec(tmp_path / "home", trials, unit_deadline_seconds=0.5)
     assert drive(tmp_path, spec) == 0
     found = results(tmp_path)
-    assert {number: one["reason"] for number, one in found.items()} == {
+    reasons = {number: one["reason"] for number, one in found.items()}
+    # Python 3.12 adds the value.
+    assert reasons.pop(7).startswith("ValueError: Out of range float values are not JSON")
+    assert reasons == {
         0: "did not end within 0 s (tried 2 times)",
         1: "its process was ended by SIGKILL (tried 3 times)",
         2: "ValueError: as it was told to",
@@ -76,7 +79,6 @@ def test_programs_that_fail_are_results_with_reasons(tmp_path):
         4: "the program returned [] for 1 trials",
         5: None,
         6: "the program returned {'score': 1}, which has no scores",
-        7: "ValueError: Out of range float values are not JSON compliant: nan",
     }
     deaths = {line["node"] for line in lines(tmp_path) if line["kind"] == "death"}
     assert deaths == {"program"}
