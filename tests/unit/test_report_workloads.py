@@ -62,7 +62,7 @@ def test_quality_over_engines_and_nodes(tmp_path):
     assert found["Ray", "3"] == ("0.937333", "0")
     assert found["Dask", "2"] == ("0.937333", "1e-07")
     page = build(sweep_journal.write(tmp_path / "kmeans", entries)).html.read_text()
-    assert "A score is the accuracy; higher is better." in page
+    assert "Score: accuracy; higher is better." in page
 
 
 def test_published_times_stand_beside_ours_as_other_machines(tmp_path):

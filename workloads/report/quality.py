@@ -42,7 +42,7 @@ def table(evidence: Evidence) -> Table:
 def explained(evidence: Evidence) -> str:
     """Return what the scores are; empty where the plan does not say so."""
     words = evidence.plan.facts.get("quality")
-    return f"A score is the {words}; higher is better." if words else ""
+    return f"Score: {words}; higher is better." if words else ""
 
 
 def _by_cell(evidence: Evidence) -> dict[Cell, dict[str, TrialResult]]:
