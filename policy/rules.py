@@ -6,13 +6,13 @@ update. What makes a machine safe has to be known before: nothing may stop an up
 that a preview could have refused.
 """
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from contracts import aws_prices
 from policy.known import UNKNOWN, with_pulumis_names
+from policy.openness import GROUP, RULES, closed_to_the_world
 
 Props = Mapping[str, Any]
 Rule = Callable[[str, Props], list[str]]
@@ -27,26 +27,18 @@ _MACHINES = (INSTANCE, FALLBACK)
 # Packages whose resources cost money on AWS or open it.
 _PACKAGES = ("aws", "awsx", "aws-native", "eks")
 _BUCKET = "aws:s3/bucket:Bucket"
-_GROUP = "aws:ec2/securityGroup:SecurityGroup"
-_RULES = (
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-    "aws:ec2/securityGroupRule:SecurityGroupRule",
-)
-_OPENSTACK_RULE = "openstack:networking/secGroupRule:SecGroupRule"
 _CLOSED = (
     "blockPublicAcls",
     "blockPublicPolicy",
     "ignorePublicAcls",
     "restrictPublicBuckets",
 )
-# Wider than this is not the operator's place.
-WIDEST = {4: 16, 6: 32}
 _TAGGED = (
     INSTANCE,
     FALLBACK,
     _BUCKET,
-    _GROUP,
-    _RULES[0],
+    GROUP,
+    RULES[0],
     "aws:ec2/vpc:Vpc",
     "aws:ec2/subnet:Subnet",
     "aws:ec2/internetGateway:InternetGateway",
@@ -58,7 +50,7 @@ _TAGGED = (
 # All that these rules can judge, or that has nothing to be judged.
 _JUDGED = {
     *_TAGGED,
-    *_RULES,
+    *RULES,
     "aws:ebs/volume:Volume",
     "aws:ec2/routeTableAssociation:RouteTableAssociation",
     "aws:iam/rolePolicy:RolePolicy",
@@ -77,17 +69,6 @@ class Caps:
     most_nodes: int = MOST_NODES
     most_dollars_an_hour: float = MOST_DOLLARS_AN_HOUR
     allow_unpriced: bool = False
-
-
-def closed_to_the_world(kind: str, props: Props) -> list[str]:
-    """No port may be open to the world: neither SSH nor an engine's."""
-    if kind == _GROUP:
-        return [words for rule in props.get("ingress") or [] for words in _too_open(rule)]
-    if kind == _OPENSTACK_RULE and props.get("direction") != "egress":
-        return _too_open_on_openstack(props)
-    if kind == _RULES[0] or (kind == _RULES[1] and props.get("type") == "ingress"):
-        return _too_open(props)
-    return []
 
 
 def metadata_version_2(kind: str, props: Props) -> list[str]:
@@ -217,39 +198,3 @@ def _type(kind: str, props: Props) -> str:
 def _dearest(name: str) -> float | None:
     prices = [aws_prices.on_demand(region, name) for region in aws_prices.regions()]
     return max((price for price in prices if price is not None), default=None)
-
-
-def _too_open(rule: Props) -> list[str]:
-    given: list[Any] = [rule.get("cidrIpv4"), rule.get("cidrIpv6")]
-    given += [*(rule.get("cidrBlocks") or []), *(rule.get("ipv6CidrBlocks") or [])]
-    ports = f"{_port(rule, 'fromPort')} to {_port(rule, 'toPort')}"
-    # A list of networks that is kept elsewhere may hold any network.
-    found = [
-        f"ports {ports} are open to {name} {rule[name]}"
-        for name in ("prefixListId", "prefixListIds")
-        if rule.get(name) or rule.get(name) is UNKNOWN
-    ]
-    for text in given:
-        if text is None or text is UNKNOWN:
-            continue
-        network = ipaddress.ip_network(str(text), strict=False)
-        if network.prefixlen < WIDEST[network.version]:
-            found.append(f"ports {ports} are open to {network}")
-    return found
-
-
-def _too_open_on_openstack(rule: Props) -> list[str]:
-    groups = (rule.get("remoteGroupId"), rule.get("remoteAddressGroupId"))
-    if any(one or one is UNKNOWN for one in groups):
-        return []
-    given = rule.get("remoteIpPrefix")
-    if given is not UNKNOWN and not given:
-        # Without any of these a rule is for everybody.
-        given = "::/0" if rule.get("ethertype") == "IPv6" else "0.0.0.0/0"
-    sides = {"fromPort": rule.get("portRangeMin"), "toPort": rule.get("portRangeMax")}
-    return _too_open({**sides, "cidrBlocks": [given]})
-
-
-def _port(rule: Props, name: str) -> str:
-    value = rule.get(name)
-    return str(int(value)) if isinstance(value, (int, float)) else "any"

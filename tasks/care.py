@@ -1,4 +1,4 @@
-"""The verbs of `fab cluster` that care for machines: more time, and who may reach them."""
+"""The verbs of `fab cluster` that care for machines: more time, and their results kept."""
 
 import datetime
 from pathlib import Path
@@ -10,9 +10,8 @@ from contracts.errors import TandemError, UsageError
 from contracts.files import single_writer, state_folder
 from contracts.inventory import Inventory
 from cost import lifetime
-from cost.account import in_our_words
 from cost.audit import audit
-from infra import aws_access, aws_settings, operator_address, stack_file
+from infra import aws_settings, stack_file
 from provision import guard, store
 from provision.bringup import PURPOSE
 from provision.links import Links
@@ -36,7 +35,7 @@ def extend(context: Context, hours: str, budget: str = "", inventory: str = "") 
 
     A budget is kept: more time than it pays for is refused with 4, unless --budget raises it.
     """
-    path = _path(inventory)
+    path = path_of(inventory)
     with single_writer(state_folder() / "cluster.lock", purpose=PURPOSE):
         machines = inventories.load(path)
         now = datetime.datetime.now(datetime.UTC)
@@ -56,68 +55,6 @@ def extend(context: Context, hours: str, budget: str = "", inventory: str = "") 
 
 @verb(
     help={
-        "address": "the address or block to let in; by default this computer's own",
-        "instead-of": "whose place it takes; by default the only single address that there is",
-        "inventory": INVENTORY,
-    }
-)
-def allow(
-    context: Context, address: str = "", instead_of: str = "", inventory: str = ""
-) -> Answer:
-    """Let this computer reach the machines over SSH after its address changed.
-
-    The rule of its former address is changed in place, and the stack's configuration with it,
-    so that the next `pulumi up` agrees. Whoever else may reach them still may.
-    """
-    machines = inventories.load(_path(inventory))
-    if machines.provider == "openstack":
-        # A rule of neutron cannot be changed in place, so the stack has to know of another.
-        raise UsageError(
-            "Who may reach machines on OpenStack is changed by the stack itself.",
-            next_step="pulumi config set operator-cidrs ADDRESS/32, this computer's own, "
-            "then pulumi up",
-        )
-    if machines.provider != "aws" or machines.security_group_id is None:
-        raise UsageError(
-            f"The machines of {machines.cluster_id!r} have no security group of ours.",
-            cause=f"Their provider is {machines.provider!r}.",
-            next_step="open SSH to this computer where those machines are kept",
-        )
-    stacks = stack_file.of_cluster(machines.cluster_id, provider="aws")
-    known: dict[str, str] = {}
-    for stack in stacks:
-        known |= stack_file.read(stack)
-    url = known.get("tandem:address-url") or str(aws_settings.DEFAULTS["address-url"])
-    wide = known.get("tandem:allow-open-ssh") == "true"
-    block = aws_access.as_block(address or operator_address.find(url), wide=wide)
-    former = aws_access.as_block(instead_of, wide=True) if instead_of else None
-    client = account_of(machines).client("ec2")
-    with in_our_words("change who may reach SSH"):
-        found = aws_access.allow(client, machines.security_group_id, block, former)
-    written = [stack for stack in stacks if _let_in(stack, found)]
-    document = {
-        "changed": found.changed,
-        "before": list(found.before),
-        "after": list(found.after),
-        "stacks": stacks,
-    }
-    also = _stack_words(written) if written or not stacks else []
-    if not found.changed:
-        words = f"Nothing to change: {block} may reach SSH ({', '.join(found.before)})."
-        return Answer(document, "\n".join([words, *also] if written else [words]))
-    before = ", ".join(found.before) or "nobody"
-    return Answer(document, "\n".join([f"{block} may reach SSH; before: {before}.", *also]))
-
-
-def _let_in(stack: str, found: aws_access.Allowed) -> bool:
-    """Write into a stack who may reach SSH; return whether that changed it."""
-    known = stack_file.read(stack).get("tandem:operator-cidrs", "")
-    wanted = found.configured(known)
-    return wanted != known and stack_file.write(stack, "tandem:operator-cidrs", wanted)
-
-
-@verb(
-    help={
         "results": "a folder of results that is kept with them, such as results/forest",
         "inventory": INVENTORY,
     }
@@ -127,7 +64,7 @@ def save(context: Context, results: str = "", inventory: str = "") -> Answer:
 
     `fab sweep.run` does so at its end by itself; a machine that ends itself does so last.
     """
-    machines = inventories.load(_path(inventory))
+    machines = inventories.load(path_of(inventory))
     folder = Path(results) if results else None
     if folder is not None and not folder.is_dir():
         raise UsageError(f"There is no folder {folder}.", next_step="--results results/forest")
@@ -220,7 +157,7 @@ def _tell_account(wanted: Inventory) -> list[str]:
     values = {"tandem:ttl-hours": str(hours).removesuffix(".0")}
     if wanted.budget is not None:
         values["tandem:budget"] = str(wanted.budget).removesuffix(".0")
-    return [*_stack_words(_configure(wanted, values)), *_tags(wanted)]
+    return [*stack_words(_configure(wanted, values)), *_tags(wanted)]
 
 
 def _tags(wanted: Inventory) -> list[str]:
@@ -245,11 +182,13 @@ def _configure(machines: Inventory, values: dict[str, str]) -> list[str]:
     return stacks
 
 
-def _stack_words(stacks: list[str]) -> list[str]:
+def stack_words(stacks: list[str]) -> list[str]:
+    """Return in words which stacks were changed."""
     if stacks:
         return [f"Written into Pulumi.{stack}.yaml, too." for stack in stacks]
     return ["No stack's configuration in this folder names this cluster; mend it by hand."]
 
 
-def _path(inventory: str) -> Path:
+def path_of(inventory: str) -> Path:
+    """Return the inventory that is named, or else the state folder's."""
     return Path(inventory) if inventory else state_folder() / "inventory.json"

@@ -21,7 +21,7 @@ from provision import logs as node_logs
 from provision import status as node_status
 from provision.links import Links
 from provision.plan import chosen
-from tasks import care, dashboard
+from tasks import access, care, dashboard
 from tasks.progress import Progress, say
 from tasks.verb import Answer, verb, whole_number
 from tasks.waterfall import Waterfall
@@ -242,6 +242,6 @@ def _print_log_as_json(name: str, file: str, row: str) -> None:
 
 
 collection = Collection(
-    "cluster", start, status, logs, ssh, stop, care.allow, care.extend, care.save
+    "cluster", start, status, logs, ssh, stop, access.allow, care.extend, care.save
 )
 collection.add_task(dashboard.show, name="dashboard")

@@ -8,7 +8,7 @@ from contracts import inventory as inventories
 from contracts.errors import UsageError
 from cost.account import Account, NoCredentials
 from infra import aws_access, stack_file
-from tasks import audit, care, cost
+from tasks import access, audit, cost
 from tests.doubles.aws_cluster import make_network
 from tests.in_process import answer
 from tests.unit.provision_examples import inventory
@@ -84,7 +84,7 @@ def test_the_rule_of_the_stacks_account_is_changed(folder, capsys):
         inventory(cluster_id="lab", provider="aws", region=REGION, security_group_id=group),
         folder / "state" / "inventory.json",
     )
-    code, found = answer(care.allow, capsys, address="203.0.113.9")
+    code, found = answer(access.allow, capsys, address="203.0.113.9")
     assert (code, aws_access.blocks(ec2, group)) == (0, ("203.0.113.9/32",)), found
 
 

@@ -6,7 +6,7 @@ import pytest
 from contracts import inventory as inventories
 from contracts.errors import UsageError
 from infra import aws_access, stack_file
-from tasks import care
+from tasks import access
 from tests.doubles.aws_cluster import CLUSTER, make_network
 from tests.in_process import answer
 from tests.unit.provision_examples import inventory
@@ -132,9 +132,9 @@ def test_the_verb_repairs_the_rule_and_the_stack(group, tmp_path, monkeypatch, c
         f"config:\n  tandem:provider: aws\n  tandem:name: {CLUSTER}\n"
         f"  tandem:operator-cidrs: {THERE},{OFFICE}\n"
     )
-    code, told = answer(care.allow, capsys, address="203.0.113.9")
+    code, told = answer(access.allow, capsys, address="203.0.113.9")
     assert (code, told["after"]) == (0, [OFFICE, HERE]), told
     assert aws_access.blocks(ec2, name) == (OFFICE, HERE)
     assert stack_file.read("aws")["tandem:operator-cidrs"] == f"{HERE},{OFFICE}"
-    code, told = answer(care.allow, capsys, address="203.0.113.9")
+    code, told = answer(access.allow, capsys, address="203.0.113.9")
     assert (code, told["changed"]) == (0, False)
