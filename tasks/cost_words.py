@@ -1,9 +1,9 @@
 """What `fab cost.*` has to say, in words and as objects for `--json`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from contracts.errors import LEFTOVERS, PARTIAL
+from contracts.errors import DONE, LEFTOVERS, PARTIAL
 from cost.audit import Audit
 from cost.estimate import Estimate
 from cost.found import Found
@@ -82,6 +82,18 @@ def audited(
     )
     lines.append("Next: mend what is named above, then the same command again")
     return Answer(document, "\n".join(lines), PARTIAL)
+
+
+def of_all(answers: Mapping[str, Answer]) -> Answer:
+    """Return what the audits of several stacks say; the worst outcome is that of all."""
+    document = {
+        "clean": all(one.document["clean"] for one in answers.values()),
+        "stacks": {stack: one.document for stack, one in answers.items()},
+    }
+    lines = [f"Stack {stack}:\n{one.text}" for stack, one in answers.items()]
+    codes = {one.exit_code for one in answers.values()}
+    code = next((one for one in (LEFTOVERS, PARTIAL) if one in codes), DONE)
+    return Answer(document, "\n".join(lines), code)
 
 
 def _advice(clusters: list[str], used: dict[str, Use], stack: str) -> str:

@@ -4,10 +4,13 @@ import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
+from cost.audit import Audit
 from infra import stack_file
+from infra.openstack_calls import NoLogin
 from tasks import audit as audits
 from tasks import care, cost_openstack
 from tasks import cost as costs
+from tests.doubles.scripted_openstack import thing
 from tests.in_process import answer
 from tests.unit.openstack_project import cloud
 from tests.unit.provision_examples import inventory
@@ -57,6 +60,34 @@ def test_a_cluster_of_several_projects_makes_an_audit_ask_which(project, tmp_pat
     (tmp_path / "Pulumi.other.yaml").write_text((tmp_path / "Pulumi.ours.yaml").read_text())
     code, found = answer(audits.audit, capsys, cluster="demo")
     assert (code, found["next_step"]) == (2, "--stack other, or another of them")
+
+
+def test_a_cluster_that_both_clouds_have_is_looked_for_in_both(
+    project, tmp_path, capsys, monkeypatch
+):
+    same = "config:\n  tandem:provider: aws\n  tandem:name: demo\n"
+    (tmp_path / "Pulumi.aws.yaml").write_text(same)
+    account = Audit(("eu-north-1",), (), {}, 0.1)
+    monkeypatch.setattr(audits, "Account", lambda profile: thing(number=lambda: "1234"))
+    monkeypatch.setattr(audits.audits, "audit", lambda *given: account)
+    monkeypatch.setattr(cost_openstack, "regions", lambda link: ("x",))
+    code, found = answer(audits.audit, capsys, cluster="demo")
+    assert (code, found["clean"]) == (8, False)
+    assert found["stacks"]["aws"]["clean"] is True
+    assert found["stacks"]["ours"]["found"][0]["id"] == "s1"
+    code, found = answer(audits.audit, capsys, cluster="demo", regions="x")
+    assert (code, found["next_step"]) == (2, "--stack aws, or the other one")
+
+    def nobody(profile):
+        raise NoLogin("There are no credentials.", next_step="log in")
+
+    empty = {name: [[]] for name in project._answers}
+    project._answers.update(empty)
+    monkeypatch.setattr(audits, "Account", nobody)
+    code, found = answer(audits.audit, capsys, cluster="demo")
+    assert (code, found["clean"]) == (3, False)
+    assert found["stacks"]["aws"]["unseen"] == {"aws": "There are no credentials."}
+    assert found["stacks"]["ours"]["clean"] is True
 
 
 def test_what_runs_on_openstack_is_told_by_the_inventory_alone(project, capsys):
