@@ -19,6 +19,7 @@ from infra import (
 )
 from infra.findings import Finding, guarded
 from infra.openstack_calls import connect, in_our_words
+from infra.openstack_choice import Choice
 from infra.openstack_settings import OpenStackSettings, parse_openstack
 from tasks import doctor_operator
 
@@ -62,9 +63,7 @@ def _cloud(link: Any, settings: OpenStackSettings) -> list[Finding]:
     found = _asked("login", openstack_checks.login, link)
     if any(one.state == "bad" for one in found):
         return found
-    with in_our_words("ask the cloud what it offers"):
-        site = openstack_site.look(link)
-    choice, offered = openstack_checks.offers(settings, site)
+    choice, offered = _offered(link, settings)
     found += offered
     found += _asked("ends", openstack_checks.ending, link, settings)
     found += _asked("volumes", openstack_checks.volume_quota, link, settings)
@@ -73,6 +72,16 @@ def _cloud(link: Any, settings: OpenStackSettings) -> list[Finding]:
         found += _asked("quota", openstack_checks.network_quota, link, settings, choice)
         found += _asked("network", openstack_checks.outside, link, settings, choice)
     return found
+
+
+def _offered(link: Any, settings: OpenStackSettings) -> tuple[Choice | None, list[Finding]]:
+    try:
+        with in_our_words("ask the cloud what it offers"):
+            site = openstack_site.look(link)
+    except TandemError as error:
+        words = " ".join(filter(None, (error.problem, error.cause)))
+        return None, [Finding("offers", "bad", words, error.next_step or "")]
+    return openstack_checks.offers(settings, site)
 
 
 def _asked(what: str, check: Callable[..., Iterable[Finding]], *given: Any) -> list[Finding]:
