@@ -9,6 +9,8 @@ from cost.found import CLUSTER_TAG, Found, marked
 # Things whose only mark is a name, and the cluster in it.
 _KEY = re.compile(r"tandem-(.+)-key-[0-9a-f]+\Z")
 _CREDENTIAL = re.compile(r"tandem-(.+)-ending-[0-9a-f]+\Z")
+# For a moment a thing of the network has its name, and not yet its tags.
+_UNTAGGED = re.compile(r"tandem-(.+)-(?:network|router|members|head|node-\d+)-[0-9a-f]{8}\Z")
 _OUR_NAMES = "tandem-"
 
 
@@ -45,14 +47,14 @@ def _of_neutron(kind: str, plural: str) -> Callable[[Any, str], Iterator[Found]]
 
     def find_all(link: Any, region: str) -> Iterator[Found]:
         for one in getattr(link.network, plural)(project_id=link.current_project_id):
-            yield _found(kind, one.id, region, _marks(one.tags), one.status, one)
+            yield _found(kind, one.id, region, _marks(one), one.status, one)
 
     return find_all
 
 
 def _groups(link: Any, region: str) -> Iterator[Found]:
     for one in link.network.security_groups(project_id=link.current_project_id):
-        yield _found("security group", one.id, region, _marks(one.tags), "", one)
+        yield _found("security group", one.id, region, _marks(one), "", one)
 
 
 def _containers(link: Any, region: str) -> Iterator[Found]:
@@ -86,10 +88,17 @@ def _named(
             yield Found(kind, name, region, match[1])
 
 
-def _marks(tags: Iterable[str] | None) -> dict[str, str]:
-    """Return tags such as `tandem:cluster=demo` by their names."""
-    pairs = (one.partition("=") for one in tags or ())
-    return {name: value for name, _, value in pairs}
+def _marks(one: Any) -> dict[str, str]:
+    """Return tags such as `tandem:cluster=demo` by their names, or what the thing's name says.
+
+    The name of an address is itself; it says the same in its description.
+    """
+    pairs = (tag.partition("=") for tag in one.tags or ())
+    found = {name: value for name, _, value in pairs}
+    for said in (getattr(one, "name", None), getattr(one, "description", None)):
+        if CLUSTER_TAG not in found and (match := _UNTAGGED.match(said or "")):
+            found[CLUSTER_TAG] = match[1]
+    return found
 
 
 def _found(

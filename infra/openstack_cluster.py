@@ -48,10 +48,10 @@ class OpenStackCluster(pulumi.ComponentResource):
         super().__init__("tandem:openstack:Cluster", name, {}, opts)
         under = pulumi.ResourceOptions(parent=self)
         lifetime = Lifetime("lifetime", settings.ttl_hours, under)
-        swept = Sweep("swept", settings, None, under)
-        frame = Frame(settings, choice, swept.mark, lifetime.expires_at, self)
         key_path = machine_files.operator_key(settings.state, settings.cluster_id)
         operator = OperatorKey("operator-key", key_path, under)
+        swept = Sweep("swept", settings, None, operator.public, under)
+        frame = Frame(settings, choice, swept.mark, lifetime.expires_at, self)
         # Its name is Pulumi's to choose: names of keys are unique, and one may be left over.
         key = openstack.compute.Keypair(
             frame.name("key"), public_key=operator.public, opts=frame.options()
@@ -63,6 +63,7 @@ class OpenStackCluster(pulumi.ComponentResource):
             "swept-machines",
             settings,
             swept.mark,
+            None,
             frame.options(depends_on=[*network.way_out, *security.rules]),
         )
         ground = OpenStackGround(network, security, key.name, last)

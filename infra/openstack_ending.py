@@ -33,7 +33,7 @@ def declare_ending(frame: Frame, nodes: Sequence[OpenStackNode]) -> None:
     ]
     credential = openstack.identity.ApplicationCredential(
         "ending",
-        name=frame.mark.apply(lambda mark: f"{frame.name('ending')}-{mark}"),
+        name=frame.marked_name("ending"),
         description="deletes the machines of one cluster and does nothing else",
         access_rules=rules,
         # A name is used once at a time, and other machines need another credential.

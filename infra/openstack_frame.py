@@ -29,6 +29,13 @@ class Frame:
         """Return the name of one thing, by which people know whose it is."""
         return f"tandem-{self.settings.cluster_id}-{what}"
 
+    def marked_name(self, what: str) -> pulumi.Output[str]:
+        """Return a name that has the stack's mark: for a moment all that tells whose it is.
+
+        Things of the network get their tags by a second call, and names by the first.
+        """
+        return self.mark.apply(lambda mark: f"{self.name(what)}-{mark}")
+
     def metadata(self, **more: str) -> dict[str, pulumi.Input[str]]:
         """Return what a machine says of itself; costs and left-overs are found by it."""
         return {

@@ -25,14 +25,14 @@ def declare_network(frame: Frame) -> OpenStackNetwork:
         return OpenStackNetwork(choice.given.id, choice.given_subnet.id, ())
     network = openstack.networking.Network(
         "network",
-        name=frame.name("network"),
+        name=frame.marked_name("network"),
         admin_state_up=True,
         tags=frame.tags(),
         opts=frame.options(),
     )
     subnet = openstack.networking.Subnet(
         "subnet",
-        name=frame.name("subnet"),
+        name=frame.marked_name("subnet"),
         network_id=network.id,
         cidr=settings.network,
         ip_version=4,
@@ -42,7 +42,7 @@ def declare_network(frame: Frame) -> OpenStackNetwork:
     )
     router = openstack.networking.Router(
         "router",
-        name=frame.name("router"),
+        name=frame.marked_name("router"),
         external_network_id=choice.external.id if choice.external else None,
         tags=frame.tags(),
         opts=frame.options(),

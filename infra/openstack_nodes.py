@@ -69,7 +69,7 @@ def _port(
 ) -> openstack.networking.Port:
     return openstack.networking.Port(
         f"{machine.name}-port",
-        name=frame.name(machine.name),
+        name=frame.marked_name(machine.name),
         network_id=ground.network.network_id,
         fixed_ips=[{"subnet_id": ground.network.subnet_id}],
         security_group_ids=[ground.security.group_id],
@@ -94,7 +94,7 @@ def _outside(
     address = openstack.networking.FloatingIp(
         "head-address",
         pool=external.name,
-        description=frame.name("head"),
+        description=frame.marked_name("head"),
         tags=frame.tags(),
         opts=frame.options(depends_on=[ground.last]),
     )

@@ -25,7 +25,7 @@ def declare_security(frame: Frame, operator_cidrs: Sequence[str]) -> OpenStackSe
     """Declare the group: what the table of ports says, and nothing else."""
     group = openstack.networking.SecGroup(
         "members",
-        name=frame.name("members"),
+        name=frame.marked_name("members"),
         description=f"Machines of the Tandem cluster {frame.settings.cluster_id}",
         # Those that neutron makes by itself differ between sites; ours stand below.
         delete_default_rules=True,

@@ -37,7 +37,7 @@ def declare_storage(frame: Frame) -> OpenStackStorage:
     if name is None and settings.container and frame.choice.site.store:
         container = openstack.objectstorage.Container(
             "container",
-            name=frame.mark.apply(lambda mark: f"{frame.name('results')}-{mark}"),
+            name=frame.marked_name("results"),
             force_destroy=settings.purge_bucket,
             metadata={
                 # Swift's headers take no colon.

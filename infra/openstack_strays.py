@@ -38,11 +38,14 @@ class SweepProvider(ResourceProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Remove what is left."""
         with cloud_of(_props) as link:
-            sweep(link, _id, _props["kinds"])
+            sweep(link, _id, _props["kinds"], _props.get("public"))
 
 
 class Sweep(Resource, name="Sweep"):
-    """`mark` is the stack's own; what has it goes at the latest when this resource goes."""
+    """`mark` is the stack's own; what has it goes at the latest when this resource goes.
+
+    So does whatever key pair has the public key `public`.
+    """
 
     mark: pulumi.Output[str]
 
@@ -51,12 +54,14 @@ class Sweep(Resource, name="Sweep"):
         name: str,
         settings: OpenStackSettings,
         mark: pulumi.Input[str] | None,
+        public: pulumi.Input[str] | None,
         opts: pulumi.ResourceOptions,
     ) -> None:
         inputs = {
             "cloud": settings.cloud,
             "region": settings.region,
             "mark": mark,
+            "public": public,
             "kinds": list(EVERYTHING if mark is None else MACHINES),
         }
         super().__init__(SweepProvider(), name, inputs, opts)

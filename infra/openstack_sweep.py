@@ -11,19 +11,26 @@ from infra.openstack_frame import STACK
 from infra.openstack_server import delete
 
 MACHINES = ("server", "port", "address", "interface")
-EVERYTHING = (*MACHINES, "router", "network", "group", "credential")
+EVERYTHING = (*MACHINES, "router", "network", "group", "credential", "container", "key")
+_OURS = "tandem-"
 # A port goes a moment after its machine, and a network after its last port.
 RELEASE_SECONDS = 60.0
 _AGAIN_SECONDS = 1.0
 
 
-def sweep(link: Any, mark: str, kinds: Iterable[str]) -> None:
-    """Remove what has the mark, kind after kind; what has gone already is fine."""
+def sweep(link: Any, mark: str, kinds: Iterable[str], public: str | None = None) -> None:
+    """Remove what has the mark, kind after kind; what has gone already is fine.
+
+    Key pairs carry no mark: those with the public key `public` go.
+    """
     give_up = time.monotonic() + RELEASE_SECONDS
     for kind in kinds:
         while True:
             try:
-                _SWEEPERS[kind](link, mark)
+                if kind == "key":
+                    _keys(link, public)
+                else:
+                    _SWEEPERS[kind](link, mark)
                 break
             except exceptions.ConflictException:
                 if time.monotonic() > give_up:
@@ -38,17 +45,29 @@ def _servers(link: Any, mark: str) -> None:
 
 
 def _of_neutron(one: str) -> Callable[[Any, str], None]:
-    """Return what removes the things that the SDK's network proxy calls `one`, by their tag."""
+    """Return what removes the things that the SDK's network proxy calls `one`."""
 
     def remove(link: Any, mark: str) -> None:
-        for found in getattr(link.network, f"{one}s")(tags=_tag(mark)):
+        for found in _marked(link, f"{one}s", mark):
             getattr(link.network, f"delete_{one}")(found, ignore_missing=True)
 
     return remove
 
 
+def _marked(link: Any, plural: str, mark: str) -> list[Any]:
+    """Return what has the mark in a tag, or in its name because it never got its tags."""
+    there = getattr(link.network, plural)(project_id=link.current_project_id)
+    return [one for one in there if f"{STACK}={mark}" in (one.tags or ()) or _named(one, mark)]
+
+
+def _named(one: Any, mark: str) -> bool:
+    # The name of an address is itself; it says the same in its description.
+    said = (getattr(one, "name", None) or "", getattr(one, "description", None) or "")
+    return any(words.startswith(_OURS) and words.endswith(f"-{mark}") for words in said)
+
+
 def _interfaces(link: Any, mark: str) -> None:
-    for router in link.network.routers(tags=_tag(mark)):
+    for router in _marked(link, "routers", mark):
         for port in link.network.ports(device_id=router.id):
             if port.device_owner.startswith("network:router_interface"):
                 with contextlib.suppress(exceptions.NotFoundException):
@@ -58,12 +77,25 @@ def _interfaces(link: Any, mark: str) -> None:
 def _credentials(link: Any, mark: str) -> None:
     user = link.current_user_id
     for one in link.identity.application_credentials(user):
-        if one.name.startswith("tandem-") and one.name.endswith(f"-{mark}"):
+        if _named(one, mark):
             link.identity.delete_application_credential(user, one, ignore_missing=True)
 
 
-def _tag(mark: str) -> str:
-    return f"{STACK}={mark}"
+def _containers(link: Any, mark: str) -> None:
+    """Remove a container that Pulumi does not know of; one that holds objects stays."""
+    if not link.has_service("object-store"):
+        return
+    for one in link.object_store.containers():
+        if _named(one, mark):
+            with contextlib.suppress(exceptions.ConflictException):
+                link.object_store.delete_container(one.name, ignore_missing=True)
+
+
+def _keys(link: Any, public: str | None) -> None:
+    for one in link.compute.keypairs():
+        same = public is not None and (one.public_key or "").split()[:2] == public.split()[:2]
+        if same and one.name.startswith(_OURS):
+            link.compute.delete_keypair(one.name, ignore_missing=True)
 
 
 _SWEEPERS: Mapping[str, Callable[[Any, str], None]] = {
@@ -75,4 +107,5 @@ _SWEEPERS: Mapping[str, Callable[[Any, str], None]] = {
     "network": _of_neutron("network"),
     "group": _of_neutron("security_group"),
     "credential": _credentials,
+    "container": _containers,
 }

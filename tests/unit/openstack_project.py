@@ -10,8 +10,8 @@ def tags(marks):
     return [f"{key}={value}" for key, value in marks.items()]
 
 
-def on_network(name, marks=MARKS, **more):
-    return thing(id=name, tags=tags(marks), status="ACTIVE", **more)
+def on_network(id_, marks=MARKS, **more):
+    return thing(id=id_, tags=tags(marks), status="ACTIVE", **more)
 
 
 def cloud(**changes):
@@ -36,7 +36,14 @@ def cloud(**changes):
         "ips": [[on_network("a1"), thing(id="a2", tags=None, status="DOWN")]],
         "ports": [[on_network("p1", device_owner="compute:nova"), interface]],
         "routers": [[on_network("r1")]],
-        "networks": [[on_network("n1"), on_network("n2", OTHER)]],
+        "networks": [
+            [
+                # A second call would have tagged it, and the `up` was killed before that.
+                on_network("n1", {}, name="tandem-demo-network-0a1b2c3d"),
+                on_network("n2", OTHER, name="tandem-demo-network-0a1b2c3d"),
+                on_network("n3", {}, name="tandem-demo-network-of-mine"),
+            ]
+        ],
         "security_groups": [[thing(id="g1", tags=tags(MARKS))]],
         "keypairs": [[thing(name="tandem-demo-key-1a2b3c4"), thing(name="mine")]],
         "containers": [

@@ -90,7 +90,7 @@ def test_the_network_is_one_subnet_with_a_router_to_the_outside():
     assert found.one(":Router").inputs["externalNetworkId"] == "n1"
     joined = found.one(":RouterInterface").inputs
     assert (joined["routerId"], joined["subnetId"]) == ("router-id", "subnet-id")
-    assert found.one(":Network").inputs["name"] == "tandem-demo-network"
+    assert found.one(":Network").inputs["name"] == "tandem-demo-network-0a1b2c3d"
 
 
 def test_a_given_network_is_used_and_none_is_made():
@@ -197,7 +197,10 @@ def test_what_a_killed_up_left_goes_after_the_machines_and_after_everything():
         "network",
         "group",
         "credential",
+        "container",
+        "key",
     ]
+    assert first.inputs["public"].startswith("ssh-ed25519 ")
     assert last.inputs["mark"] == "0a1b2c3d"
     assert {"router-interface", "outward", "members-ray-gcs"} <= set(last.needs)
     for one in [*found.all(":Server"), *found.all(":Port"), *found.all(":FloatingIp")]:

@@ -11,6 +11,13 @@ from infra.secret_file import SecretFileProvider
 from tests.doubles.scripted_openstack import ScriptedCloud, failure, thing
 
 MARK = "0a1b2c3d"
+PUBLIC = "ssh-ed25519 AAAAC3Nza operator"
+
+
+def neutron(id_, **more):
+    """A thing of the network with the mark in its tags, unless `more` says otherwise."""
+    usual = {"id": id_, "name": id_, "tags": ["x", f"tandem:stack={MARK}"]}
+    return thing(**{**usual, **more})
 
 
 def test_machines_go_first_and_only_those_with_the_mark():
@@ -19,15 +26,23 @@ def test_machines_go_first_and_only_those_with_the_mark():
         thing(id="s2", metadata={"tandem:stack": "another"}),
         thing(id="s3", metadata=None),
     ]
-    router = thing(id="r1")
     cloud = ScriptedCloud(
         servers=[servers],
         get_server=[failure(404)],
-        ports=[[thing(id="p1")], [thing(id="p2", device_owner="network:router_interface")]],
-        ips=[[thing(id="a1")]],
-        routers=[[router]],
-        networks=[[thing(id="n1")]],
-        security_groups=[[thing(id="g1")]],
+        ports=[
+            [neutron("p1"), neutron("p9", tags=None)],
+            [thing(id="p2", device_owner="network:router_interface")],
+        ],
+        # A second call would have tagged it, and the `up` was killed before that.
+        ips=[
+            [
+                neutron("a1", tags=[], description=f"tandem-demo-head-{MARK}"),
+                neutron("a2", tags=[], description=f"of-others-{MARK}"),
+            ]
+        ],
+        routers=[[neutron("r1"), neutron("r2", tags=["tandem:stack=ffffffff"])]],
+        networks=[[neutron("n1", tags=[], name=f"tandem-demo-network-{MARK}")]],
+        security_groups=[[neutron("g1")]],
         application_credentials=[
             [
                 thing(name=f"tandem-demo-ending-{MARK}"),
@@ -35,8 +50,17 @@ def test_machines_go_first_and_only_those_with_the_mark():
                 thing(name=f"mine-{MARK}"),
             ]
         ],
+        containers=[[thing(name=f"tandem-demo-results-{MARK}"), thing(name="theirs")]],
+        keypairs=[
+            [
+                thing(name="tandem-demo-key-1a2b3c4", public_key="ssh-ed25519 AAAAC3Nza x"),
+                thing(name="mine", public_key=PUBLIC),
+                thing(name="tandem-demo-key-ffffff", public_key="ssh-ed25519 BBBB x"),
+            ]
+        ],
     )
-    sweep(cloud, MARK, EVERYTHING)
+    cloud.current_project_id, cloud.has_service = "project", lambda name: True
+    sweep(cloud, MARK, EVERYTHING, PUBLIC)
     did = [name for name, *_ in cloud.calls if name.startswith(("delete", "remove"))]
     assert did == [
         "delete_server",
@@ -47,20 +71,34 @@ def test_machines_go_first_and_only_those_with_the_mark():
         "delete_network",
         "delete_security_group",
         "delete_application_credential",
+        "delete_container",
+        "delete_keypair",
     ]
     assert cloud.asked("delete_server") == ["s1"]
-    wanted = {"tags": f"tandem:stack={MARK}"}
+    gone = [cloud.asked(f"delete_{one}")[0].id for one in ("port", "ip", "router", "network")]
+    assert gone == ["p1", "a1", "r1", "n1"]
+    assert cloud.asked("delete_keypair") == ["tandem-demo-key-1a2b3c4"]
     asked = [o for name, _, o in cloud.calls if name in ("ips", "routers", "networks")]
-    assert asked == [wanted] * 4
+    assert asked == [{"project_id": "project"}] * 4
+
+
+def test_a_container_that_holds_objects_stays():
+    name = f"tandem-demo-results-{MARK}"
+    cloud = ScriptedCloud(containers=[[thing(name=name)]], delete_container=[failure(409)])
+    cloud.has_service = lambda name: True
+    sweep(cloud, MARK, ["container"])
+    assert cloud.asked("delete_container") == [name]
 
 
 def test_what_is_still_held_is_tried_again_until_the_deadline(monkeypatch):
     monkeypatch.setattr(openstack_sweep, "_AGAIN_SECONDS", 0.0)
-    held = ScriptedCloud(networks=[[thing(id="n1")]], delete_network=[failure(409), None])
+    held = ScriptedCloud(networks=[[neutron("n1")]], delete_network=[failure(409), None])
+    held.current_project_id = "project"
     sweep(held, MARK, ["network"])
     assert len(held.asked("delete_network")) == 2
     monkeypatch.setattr(openstack_sweep, "RELEASE_SECONDS", -1.0)
-    for_ever = ScriptedCloud(networks=[[thing(id="n1")]], delete_network=[failure(409)])
+    for_ever = ScriptedCloud(networks=[[neutron("n1")]], delete_network=[failure(409)])
+    for_ever.current_project_id = "project"
     with pytest.raises(Exception, match="it failed"):
         sweep(for_ever, MARK, ["network"])
 
@@ -71,7 +109,7 @@ def test_the_mark_is_made_once_and_stays(monkeypatch):
     monkeypatch.setattr(openstack_strays, "cloud_of", cloud.as_cloud_of)
     monkeypatch.setattr(openstack_strays, "sweep", lambda *given: swept.append(given[1:]))
     provider = SweepProvider()
-    props = {"cloud": None, "region": None, "kinds": list(MACHINES)}
+    props = {"cloud": None, "region": None, "kinds": list(MACHINES), "public": PUBLIC}
     made = provider.create(props)
     assert len(made.id) == 8
     assert made.outs["mark"] == made.id
@@ -82,7 +120,7 @@ def test_the_mark_is_made_once_and_stays(monkeypatch):
     assert provider.update(made.id, made.outs, {**props, "region": "x"}).outs["mark"] == made.id
     assert not swept
     provider.delete(made.id, made.outs)
-    assert swept == [(made.id, list(MACHINES))]
+    assert swept == [(made.id, list(MACHINES), PUBLIC)]
 
 
 @pytest.fixture
