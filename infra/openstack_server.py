@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
+from keystoneauth1 import exceptions as auth_errors
 from openstack import exceptions
 from pulumi.dynamic import (
     CreateResult,
@@ -143,8 +144,18 @@ def request(props: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def start(link: Any, props: Mapping[str, Any]) -> str:
-    """Ask for a machine; return its id."""
-    return str(link.compute.create_server(**request(props)).id)
+    """Ask for a machine; return its id.
+
+    An answer may be lost although the work was done, and the call is made again then, which
+    is refused because of the port.
+    """
+    try:
+        return str(link.compute.create_server(**request(props)).id)
+    except (exceptions.HttpException, auth_errors.ConnectionError):
+        made = _adopt(link, props)
+        if made is None:
+            raise
+        return made
 
 
 def settle(link: Any, server: str, node: str, seconds: float = BOOT_SECONDS) -> None:

@@ -1,6 +1,7 @@
 """One machine on OpenStack: what nova is asked for, and what becomes of one that fails."""
 
 import pytest
+from openstack.exceptions import HttpException
 
 from infra import openstack_server
 from infra.openstack_server import ServerProvider, fault_words, request, settle
@@ -137,6 +138,16 @@ def test_what_a_killed_up_made_is_taken_over(on):
     cloud, provider = on(servers=[[server()]], get_server=[BUILD, ACTIVE])
     assert provider.create(PROPS).id == "s9"
     assert not cloud.asked("create_server")
+
+
+def test_a_machine_whose_answer_was_lost_is_taken_over(on):
+    _, provider = on(
+        servers=[[], [server()]], create_server=[failure(409)], get_server=[ACTIVE]
+    )
+    assert provider.create(PROPS).id == "s9"
+    _, provider = on(create_server=[failure(409, "the port is in use")])
+    with pytest.raises(HttpException, match="the port is in use"):
+        provider.create(PROPS)
 
 
 @pytest.mark.parametrize(
