@@ -41,6 +41,8 @@ class Denied(RefusedError):
 def connect(cloud: str | None, region: str | None) -> Any:
     """Return a connection of the SDK; nothing is asked of the cloud yet.
 
+    A service may be silent for `SILENCE_SECONDS`, or for what clouds.yaml has as `api_timeout`.
+
     Raises
     ------
     NoLogin
@@ -48,14 +50,16 @@ def connect(cloud: str | None, region: str | None) -> Any:
     """
     chosen = {key: value for key, value in (("region_name", region),) if value}
     with in_our_words("find out how to log in"):
-        return openstack.connect(
+        found = openstack.config.get_cloud_region(
             cloud=cloud or None,
             app_name="tandem",
-            api_timeout=SILENCE_SECONDS,
             connect_retries=ATTEMPTS,
             status_code_retries=ATTEMPTS,
             **chosen,
         )
+        if found.config.get("api_timeout") is None:
+            found.config["api_timeout"] = SILENCE_SECONDS
+        return openstack.connection.Connection(config=found)
 
 
 @contextlib.contextmanager
