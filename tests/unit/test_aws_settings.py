@@ -9,6 +9,7 @@ from contracts import aws_catalogue
 from contracts.errors import InvalidDocument
 from infra.aws_settings import DEFAULTS, parse_aws
 from tests.aws_catalogue import types
+from tests.unit.project_settings import described_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,7 +22,7 @@ def parse(region="eu-north-1", **changes):
 
 
 def test_what_is_left_out_has_the_default_that_the_project_describes():
-    described = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    described = described_settings()
     assert set(DEFAULTS) <= set(described)
     for name, default in DEFAULTS.items():
         if name != "name":

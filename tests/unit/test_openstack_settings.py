@@ -11,9 +11,10 @@ from infra import aws_settings
 from infra.openstack_choice import choose, newest_ubuntu
 from infra.openstack_settings import DEFAULTS, parse_openstack
 from infra.openstack_site import GIB, Image, Site
+from tests.command_line import ROOT
 from tests.unit.openstack_examples import SITE
+from tests.unit.project_settings import described_settings
 
-ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ("Pulumi.ssc.yaml", "Pulumi.jetstream2.yaml")
 
 
@@ -28,7 +29,7 @@ def chosen(site: Site = SITE, **changes):
 
 
 def test_what_is_left_out_has_the_default_that_the_project_describes():
-    described = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    described = described_settings()
     for name, default in DEFAULTS.items():
         if name != "name":
             assert str(described[name]["default"]) == str(default), name
@@ -40,10 +41,9 @@ def test_what_is_left_out_has_the_default_that_the_project_describes():
 
 
 def test_each_provider_knows_the_settings_of_the_others():
-    described = set(yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"])
-    assert described <= {*aws_settings.DEFAULTS, *aws_settings.OF_OTHERS}
-    defaults = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    everything = {name: str(one["default"]) for name, one in defaults.items()}
+    described = described_settings()
+    assert set(described) <= {*aws_settings.DEFAULTS, *aws_settings.OF_OTHERS}
+    everything = {name: str(one["default"]) for name, one in described.items()}
     assert parse(**{**everything, "name": "demo", "head-flavor": "ssc.medium"}) == parse()
 
 
