@@ -15,6 +15,7 @@ from provision.links import Links
 from tests.conftest import Machines
 from tests.doubles.aws.account import Account, cloud
 from tests.doubles.openstack import bed
+from tests.doubles.openstack.gate import Gate
 from tests.doubles.openstack.places import usual
 from tests.doubles.warm_python import WarmPython, warm_python
 from tests.integration import aws_clusters, openstack_clusters
@@ -112,6 +113,19 @@ def machine_clouds(engine: None, clouds: Path) -> Path:
     return clouds
 
 
+def warm_openstack() -> Iterator[WarmPython]:
+    """What starts the programs of stacks on OpenStack without seconds of imports for each."""
+    with warm_python(openstack_clusters.MODULES) as made:
+        yield made
+
+
+@pytest.fixture
+def gate(clouds: Path) -> Iterator[Gate]:
+    """A door before the test bed's services, by which calls are made to fail."""
+    with Gate(usual()) as made:
+        yield made
+
+
 @pytest.fixture
 def openstack_cluster(
     clouds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -120,3 +134,36 @@ def openstack_cluster(
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
     with openstack_clusters.new_cluster(tmp_path, clouds) as made:
         yield made
+
+
+@pytest.fixture(params=["double", pytest.param("real", marks=pytest.mark.pulumi_cli)])
+def openstack_stack(
+    request: pytest.FixtureRequest, openstack_cluster: OpenStackCluster, tmp_path: Path
+) -> Iterator[Any]:
+    """The stack of that cluster, by doubles of engine and plugin and by the real ones."""
+    if request.param == "real":
+        if missing := openstack_clusters.missing_programs():
+            pytest.skip(f"not to be found: {', '.join(missing)}")
+        with openstack_clusters.real_stack_of(openstack_cluster, tmp_path) as made:
+            yield made
+    else:
+        warm = request.getfixturevalue("warm_openstack")
+        with openstack_clusters.stack_of(openstack_cluster, tmp_path, warm) as double:
+            yield double
+
+
+@pytest.fixture
+def behind_gate(gate: Gate, tmp_path: Path) -> dict[str, str]:
+    """Variables of a member who logs in at the gate, and waits three seconds for an answer."""
+    return {"OS_CLIENT_CONFIG_FILE": str(gate.clouds(tmp_path / "gate.yaml", 3.0))}
+
+
+@pytest.fixture
+def gated_stack(openstack_stack: Any, gate: Gate, behind_gate: dict[str, str]) -> Iterator[Any]:
+    """The stack with every call through the gate, which lets all pass at the end."""
+    openstack_stack.use(behind_gate)
+    yield openstack_stack
+    gate.clear()
+    openstack_stack.use(behind_gate)
+    openstack_stack.cancel()
+    openstack_stack.destroy()

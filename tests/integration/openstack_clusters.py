@@ -3,8 +3,11 @@
 import contextlib
 import itertools
 import os
+import shutil
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,26 @@ from contracts.inventory import Inventory
 from cost.audit import Audit
 from cost.openstack_audit import audit
 from infra.openstack_calls import connect, in_our_words
-from tests.command_line import ROOT
+from tests.command_line import ROOT, Answered, fab
 from tests.doubles.openstack.places import REGION
 from tests.doubles.pulumi_stack import PulumiStack
+from tests.doubles.warm_python import WarmPython
+from tests.integration.pulumi_project import PulumiProject
 
+STACK = "ssc"
+PLUGIN = "pulumi-resource-openstack"
+# What a program and the plugins of a stack on OpenStack import.
+MODULES = (
+    "dill",
+    "grpc",
+    "infra.openstack_stack",
+    "pulumi_openstack.compute",
+    "pulumi_openstack.identity",
+    "pulumi_openstack.networking",
+    "pulumi_openstack.objectstorage",
+    "tests.doubles.openstack.kinds_access",
+    "tests.doubles.openstack.kinds_network",
+)
 # The double of the provider; resources of our own run as they do under the real engine.
 PROVIDERS = {"openstack": (sys.executable, "-m", "tests.doubles.openstack.plugin")}
 _NUMBERS = itertools.count(os.getpid() % 200)
@@ -32,6 +51,8 @@ class OpenStackCluster:
     variables: Mapping[str, str]
     link: Any
     number: int = field(default_factory=lambda: next(_NUMBERS) % 250)
+    # What the project had before, of anybody's.
+    before: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def settings(self) -> dict[str, object]:
@@ -65,6 +86,47 @@ class OpenStackCluster:
         """Return what is left of the cluster."""
         return audit({REGION: self.link}, self.name, in_our_words)
 
+    def left(self) -> list[tuple[str, str]]:
+        """Return all that the project has since, marked or not: kind and id."""
+        return sorted(everything(self.link) - self.before)
+
+    def fab(
+        self, verb: str, *arguments: str, timeout: float = 600, **environment: str
+    ) -> Answered:
+        """Run a verb as this cluster's operator."""
+        variables = {**self.variables, **environment}
+        return fab(verb, *arguments, state=self.state, timeout=timeout, **variables)
+
+
+def everything(link: Any) -> frozenset[tuple[str, str]]:
+    """Return all that a member's project holds, but what neutron makes by itself."""
+    project, user = link.current_project_id, link.current_user_id
+    found = {("server", one.id) for one in link.compute.servers()}
+    found |= {("key pair", one.name) for one in link.compute.keypairs()}
+    found |= {("container", one.name) for one in link.object_store.containers()}
+    found |= {("credential", one.id) for one in link.identity.application_credentials(user)}
+    found |= {("access rule", one.id) for one in link.identity.access_rules(user)}
+    for kind in ("ips", "ports", "routers", "subnets", "networks", "security_groups"):
+        there = getattr(link.network, kind)(project_id=project)
+        found |= {(kind, one.id) for one in there if getattr(one, "name", "") != "default"}
+    return frozenset(found)
+
+
+def check_gone(cluster: OpenStackCluster, stack: Any) -> None:
+    """Destroy a stack, and see that nothing is left in the project, marked or not."""
+    gone = stack.destroy()
+    assert gone.succeeded, gone.told()
+    assert cluster.audit().clean
+    assert cluster.left() == []
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> None:
+    """Wait until a condition is true, and fail after so long."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds:.0f} s for {what}"
+        time.sleep(0.2)
+
 
 @contextlib.contextmanager
 def new_cluster(folder: Path, clouds: Path) -> Iterator[OpenStackCluster]:
@@ -77,18 +139,24 @@ def new_cluster(folder: Path, clouds: Path) -> Iterator[OpenStackCluster]:
     }
     with contextlib.closing(connect("member", REGION)) as link:
         name = f"t{os.getpid()}-{next(_NUMBERS)}"
-        yield OpenStackCluster(name, folder / "state", variables, link)
+        yield OpenStackCluster(name, folder / "state", variables, link, before=everything(link))
 
 
 @contextlib.contextmanager
-def stack_of(cluster: OpenStackCluster, folder: Path) -> Iterator[PulumiStack]:
-    """Give the stack of a cluster by the double of Pulumi's engine; destroyed at the end."""
+def stack_of(
+    cluster: OpenStackCluster, folder: Path, warm: WarmPython | None = None
+) -> Iterator[PulumiStack]:
+    """Give the stack of a cluster by the double of Pulumi's engine; destroyed at the end.
+
+    `warm` starts its programs.
+    """
     stack = PulumiStack(
         ROOT,
         "cloud",
         folder / "stack.json",
         settings=cluster.settings,
         providers=PROVIDERS,
+        begin=warm or subprocess.Popen,
     )
     stack.use(cluster.variables)
     try:
@@ -96,3 +164,43 @@ def stack_of(cluster: OpenStackCluster, folder: Path) -> Iterator[PulumiStack]:
     finally:
         stack.cancel()
         stack.destroy()
+
+
+@contextlib.contextmanager
+def real_stack_of(
+    cluster: OpenStackCluster, folder: Path, name: str = STACK
+) -> Iterator[PulumiProject]:
+    """Give the stack as the real program and plugin drive it; destroyed at the end."""
+    project = folder / f"{cluster.name}-project"
+    project.mkdir()
+    stack = PulumiProject(
+        project,
+        name,
+        settings=cluster.settings,
+        passphrase=cluster.variables["PULUMI_CONFIG_PASSPHRASE"],
+    )
+    plugins = str((_plugin() or folder).parent)
+    path = os.pathsep.join((plugins, os.environ["PATH"]))
+    stack.use({**cluster.variables, "PATH": path})
+    try:
+        yield stack
+    finally:
+        stack.cancel()
+        stack.destroy()
+
+
+def missing_programs() -> list[str]:
+    """Return which of Pulumi's program and its plugin for OpenStack are not to be found."""
+    return [
+        *([] if shutil.which("pulumi") else ["pulumi"]),
+        *([] if _plugin() else [PLUGIN]),
+    ]
+
+
+def _plugin() -> Path | None:
+    """Return the plugin on PATH, or the newest that Pulumi itself has installed."""
+    if found := shutil.which(PLUGIN):
+        return Path(found)
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    there = home.glob(f"plugins/resource-openstack-v*/{PLUGIN}")
+    return max(there, key=lambda one: one.stat().st_mtime, default=None)

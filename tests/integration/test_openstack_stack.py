@@ -1,11 +1,11 @@
 """The stack on OpenStack, each step checked by asking the real services as their member.
 
 They run on loopback, from the lock of the test bed; machines are records of its nova driver.
+Every test runs by doubles of Pulumi's engine and plugin, and by the real ones where they are on
+PATH.
 """
 
 import json
-import os
-import signal
 import time
 from pathlib import Path
 
@@ -15,22 +15,20 @@ from infra.openstack_sweep import sweep
 from provision.node import machine_delete
 from tests.command_line import fab
 from tests.doubles.openstack.places import usual
-from tests.integration.openstack_clusters import new_cluster, stack_of
+from tests.integration.openstack_clusters import wait_for
+from tests.integration.pulumi_project import kill_session
 
 pytestmark = [pytest.mark.long, pytest.mark.openstack, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture
-def cluster(clouds, tmp_path, monkeypatch):
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
-    with new_cluster(tmp_path, clouds) as made:
-        yield made
+def cluster(openstack_cluster):
+    return openstack_cluster
 
 
 @pytest.fixture
-def stack(cluster, tmp_path):
-    with stack_of(cluster, tmp_path) as made:
-        yield made
+def stack(openstack_stack):
+    return openstack_stack
 
 
 def names(outcome, *kinds):
@@ -78,6 +76,7 @@ def test_a_cluster_lives_from_preview_to_destroy(cluster, stack):
     assert gone.succeeded, gone.told()
     left = cluster.audit()
     assert left.clean, left
+    assert cluster.left() == []
     assert not (cluster.state / "inventory.json").exists()
     assert not (cluster.state / "machines" / cluster.name).exists()
 
@@ -99,8 +98,8 @@ def test_drift_is_mended_and_an_end_is_not_undone_by_chance(cluster, stack):
     first = cluster.servers()
     cluster.link.compute.delete_server(first["node-2"].id)
     cluster.link.compute.stop_server(first["node-1"].id)
-    wait(lambda: cluster.servers()["node-1"].status == "SHUTOFF")
-    wait(lambda: "node-2" not in cluster.servers())
+    wait_for(lambda: cluster.servers()["node-1"].status == "SHUTOFF", "node-1 to be off")
+    wait_for(lambda: "node-2" not in cluster.servers(), "node-2 to go")
     # Both are out of use now, which looks as if they had ended.
     refused = stack.up()
     assert not refused.succeeded
@@ -115,7 +114,7 @@ def test_drift_is_mended_and_an_end_is_not_undone_by_chance(cluster, stack):
     # One of two is drift, which needs no leave.
     del stack.settings["renew"]
     cluster.link.compute.delete_server(second["node-2"].id)
-    wait(lambda: "node-2" not in cluster.servers())
+    wait_for(lambda: "node-2" not in cluster.servers(), "node-2 to go")
     assert stack.up().succeeded
     assert set(cluster.servers()) == {"node-1", "node-2"}
 
@@ -134,7 +133,7 @@ def test_the_head_deletes_the_machines_by_its_credential_and_can_do_nothing_else
     assert machine_delete._delete(ending, token, others) in (401, 403)
     monkeypatch.setattr(machine_delete, "OTHERS_SECONDS", 0.0)
     machine_delete.delete_all(ending, lambda words: None)
-    wait(lambda: cluster.servers() == {})
+    wait_for(lambda: cluster.servers() == {}, "every machine to go")
     refused = stack.up()
     assert "none of them runs any more" in refused.told()
     assert cluster.servers() == {}
@@ -170,15 +169,14 @@ def test_an_up_that_was_killed_leaves_nothing_that_destroy_does_not_remove(
     cluster, stack, kind
 ):
     process = stack.start("up")
-    wait(lambda: kind in {one.kind for one in cluster.audit().found}, 600)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
+    wait_for(lambda: kind in {one.kind for one in cluster.audit().found}, f"a {kind}", 600)
+    kill_session(process)
     stack.cancel()
     went_on = stack.up()
     assert went_on.succeeded, went_on.told()
     assert set(cluster.servers()) == {"node-1", "node-2"}
     assert stack.destroy().succeeded
-    assert [one for one in cluster.audit().found if one.kind != "key pair"] == []
+    assert cluster.left() == []
 
 
 def test_what_has_another_stacks_mark_is_left_alone(cluster, stack):
@@ -207,11 +205,4 @@ def test_a_wrong_password_is_told_as_that_and_is_not_told_itself(cluster, stack,
     assert "does not take the credentials" in failed.told()
     assert "openrc.sh" in failed.told()
     assert "not-this-one" not in failed.told()
-    assert not list(stack.checkpoint().resources)
-
-
-def wait(true, seconds=120):
-    give_up = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < give_up, "it did not come true"
-        time.sleep(0.5)
+    assert cluster.left() == []
