@@ -78,7 +78,8 @@ def cloud_of(props: Mapping[str, Any]) -> Iterator[Any]:
         ):
             yield link
     except TandemError as error:
-        raise RuntimeError(str(error)) from error
+        # Without what led to it: the traceback of that would be printed, too.
+        raise RuntimeError(str(error)) from None
 
 
 @contextlib.contextmanager
@@ -118,7 +119,7 @@ def in_our_words(what: str) -> Iterator[None]:
             next_step=_LOG_IN,
         ) from error
     except (
-        auth_errors.ConnectFailure,
+        auth_errors.ConnectionError,
         auth_errors.DiscoveryFailure,
         auth_errors.EndpointNotFound,
         exceptions.EndpointNotFound,

@@ -154,8 +154,8 @@ def openstack_stack(
 
 @pytest.fixture
 def behind_gate(gate: Gate, tmp_path: Path) -> dict[str, str]:
-    """Variables of a member who logs in at the gate, and waits three seconds for an answer."""
-    return {"OS_CLIENT_CONFIG_FILE": str(gate.clouds(tmp_path / "gate.yaml", 3.0))}
+    """Variables of a member who logs in at the gate, and waits ten seconds for an answer."""
+    return {"OS_CLIENT_CONFIG_FILE": str(gate.clouds(tmp_path / "gate.yaml", 10.0))}
 
 
 @pytest.fixture

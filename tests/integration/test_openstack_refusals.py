@@ -46,7 +46,7 @@ def test_a_login_that_cannot_be_renewed_is_told_and_the_next_one_goes_on(
         token = link.session.get_token()
     path = tmp_path / "token.yaml"
     nothing = dict.fromkeys(("username", "password", "user_domain_name"))
-    gate.clouds(path, 3.0, token=token, **nothing)
+    gate.clouds(path, 10.0, token=token, **nothing)
     text = path.read_text().replace("  member:\n", "  member:\n    auth_type: v3token\n")
     path.write_text(text)
     stack.use({"OS_CLIENT_CONFIG_FILE": str(path)})

@@ -1,6 +1,7 @@
 """What a killed `up` left behind goes by its mark; the login; files with secrets."""
 
 import pytest
+from keystoneauth1.exceptions import ConnectTimeout
 
 from contracts.errors import RefusedError, TandemError
 from infra import openstack_strays, openstack_sweep
@@ -166,6 +167,7 @@ def test_a_cloud_that_does_not_answer_is_told_as_that(nobody, monkeypatch):
         (failure(409, "Quota exceeded for resources: ['port']."), TandemError, "quota"),
         (failure(500, "oh"), NoAnswer, "the cloud failed with 500"),
         (failure(400, "bad flavor"), TandemError, "Cannot test."),
+        (ConnectTimeout("timed out"), NoAnswer, "was not reached"),
     ],
 )
 def test_each_refusal_is_said_as_what_it_is(error, kind, words):
