@@ -5,8 +5,9 @@ machine up (its fault), forget a machine that failed instead of keeping it as if
 and take over what an interrupted `up` had made.
 """
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pulumi
@@ -21,7 +22,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from infra.openstack_calls import cloud_of
+from infra.openstack_calls import ATTEMPTS, cloud_of
 from infra.openstack_frame import STACK
 from infra.openstack_settings import OpenStackSettings
 
@@ -143,19 +144,32 @@ def request(props: Mapping[str, Any]) -> dict[str, Any]:
     return {**wanted, "block_device_mapping": [disk]}
 
 
-def start(link: Any, props: Mapping[str, Any]) -> str:
+def start(link: Any, props: Mapping[str, Any], attempts: int = ATTEMPTS) -> str:
     """Ask for a machine; return its id.
 
-    An answer may be lost although the work was done, and the call is made again then, which
-    is refused because of the port.
+    An answer may be lost although the work was done, and asked again nova makes a second one.
     """
     try:
-        return str(link.compute.create_server(**request(props)).id)
-    except (exceptions.HttpException, auth_errors.ConnectionError):
+        with _asked_once(link.compute):
+            return str(link.compute.create_server(**request(props)).id)
+    except auth_errors.ConnectionError:
         made = _adopt(link, props)
-        if made is None:
+        if made is not None:
+            return made
+        if attempts <= 1:
             raise
-        return made
+    time.sleep(POLL_SECONDS)
+    return start(link, props, attempts - 1)
+
+
+@contextlib.contextmanager
+def _asked_once(service: Any) -> Iterator[None]:
+    """Let the SDK make no call again whose answer does not come."""
+    before, service.connect_retries = service.connect_retries, 0
+    try:
+        yield
+    finally:
+        service.connect_retries = before
 
 
 def settle(link: Any, server: str, node: str, seconds: float = BOOT_SECONDS) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pulumi
 
-from infra import openstack_site, operator_address
+from infra import openstack_site, openstack_unnoted, operator_address
 from infra.given import given
 from infra.inventory_file import known
 from infra.openstack_calls import connect, in_our_words
@@ -48,6 +48,8 @@ def declare_openstack(
     ):
         before = None
     refuse_silent(before, awake, settings.renew, datetime.datetime.now(datetime.UTC))
+    if not pulumi.runtime.is_dry_run():
+        _forget(settings)
     cidrs = settings.operator_cidrs or (f"{operator_address.find(settings.address_url)}/32",)
     cluster = OpenStackCluster("cluster", settings, choice, cidrs)
     return {
@@ -56,6 +58,17 @@ def declare_openstack(
         "container": cluster.container,
         "security_group_id": cluster.security_group_id,
     }
+
+
+def _forget(settings: OpenStackSettings) -> None:
+    before = openstack_unnoted.interrupted(pulumi.get_stack())
+    if before is None:
+        return
+    with (
+        contextlib.closing(connect(settings.cloud, settings.region)) as link,
+        in_our_words("remove what an interrupted up left"),
+    ):
+        openstack_unnoted.remove(link, before)
 
 
 def ask(settings: OpenStackSettings) -> tuple[Site, list[str]]:

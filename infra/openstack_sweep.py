@@ -48,26 +48,29 @@ def _of_neutron(one: str) -> Callable[[Any, str], None]:
     """Return what removes the things that the SDK's network proxy calls `one`."""
 
     def remove(link: Any, mark: str) -> None:
-        for found in _marked(link, f"{one}s", mark):
+        for found in marked(link, f"{one}s", mark):
             getattr(link.network, f"delete_{one}")(found, ignore_missing=True)
 
     return remove
 
 
-def _marked(link: Any, plural: str, mark: str) -> list[Any]:
-    """Return what has the mark in a tag, or in its name because it never got its tags."""
+def marked(link: Any, plural: str, mark: str) -> list[Any]:
+    """Return things of neutron with the mark in a tag, or in a name that never got its tags."""
     there = getattr(link.network, plural)(project_id=link.current_project_id)
-    return [one for one in there if f"{STACK}={mark}" in (one.tags or ()) or _named(one, mark)]
+    return [
+        one for one in there if f"{STACK}={mark}" in (one.tags or ()) or is_named(one, mark)
+    ]
 
 
-def _named(one: Any, mark: str) -> bool:
+def is_named(one: Any, mark: str) -> bool:
+    """Say whether a thing's name is one of ours with the mark."""
     # The name of an address is itself; it says the same in its description.
     said = (getattr(one, "name", None) or "", getattr(one, "description", None) or "")
     return any(words.startswith(_OURS) and words.endswith(f"-{mark}") for words in said)
 
 
 def _interfaces(link: Any, mark: str) -> None:
-    for router in _marked(link, "routers", mark):
+    for router in marked(link, "routers", mark):
         for port in link.network.ports(device_id=router.id):
             if port.device_owner.startswith("network:router_interface"):
                 with contextlib.suppress(exceptions.NotFoundException):
@@ -77,7 +80,7 @@ def _interfaces(link: Any, mark: str) -> None:
 def _credentials(link: Any, mark: str) -> None:
     user = link.current_user_id
     for one in link.identity.application_credentials(user):
-        if _named(one, mark):
+        if is_named(one, mark):
             link.identity.delete_application_credential(user, one, ignore_missing=True)
 
 
@@ -86,7 +89,7 @@ def _containers(link: Any, mark: str) -> None:
     if not link.has_service("object-store"):
         return
     for one in link.object_store.containers():
-        if _named(one, mark):
+        if is_named(one, mark):
             with contextlib.suppress(exceptions.ConflictException):
                 link.object_store.delete_container(one.name, ignore_missing=True)
 

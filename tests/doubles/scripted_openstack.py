@@ -79,6 +79,8 @@ class ScriptedCloud:
 class _Service:
     """A service whose calls take what the SDK's own take, and no others."""
 
+    connect_retries = None
+
     def __init__(self, cloud: ScriptedCloud, proxy: type) -> None:
         self._cloud, self._proxy = cloud, proxy
 
