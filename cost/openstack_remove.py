@@ -1,8 +1,11 @@
 """Remove what an audit found in a project on OpenStack, each kind after those that hold on."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from openstack import exceptions
 
 from contracts.errors import TandemError
 from contracts.progress import Tell, step, tell_nobody
@@ -80,6 +83,17 @@ def _router(link: Any, one: Found) -> None:
     link.network.delete_router(one.id, ignore_missing=False)
 
 
+def _credential(link: Any, one: Found) -> None:
+    """Remove a credential and its access rules, which would stay without it."""
+    user = link.current_user_id
+    rules = link.identity.get_application_credential(user, one.id).access_rules
+    link.identity.delete_application_credential(user, one.id, ignore_missing=False)
+    for rule in rules or ():
+        # The same rule of another credential is the same one, and kept as that is.
+        with contextlib.suppress(exceptions.ForbiddenException, exceptions.ConflictException):
+            link.identity.delete_access_rule(user, rule["id"], ignore_missing=True)
+
+
 def _container(link: Any, one: Found) -> None:
     """Remove a container with every object in it."""
     for each in link.object_store.objects(one.id):
@@ -99,7 +113,5 @@ _REMOVERS: Mapping[str, Callable[[Any, Found], Any]] = {
     ),
     "key pair": lambda link, one: link.compute.delete_keypair(one.id, ignore_missing=False),
     "container": _container,
-    "credential": lambda link, one: link.identity.delete_application_credential(
-        link.current_user_id, one.id, ignore_missing=False
-    ),
+    "credential": _credential,
 }

@@ -78,10 +78,19 @@ def _interfaces(link: Any, mark: str) -> None:
 
 
 def _credentials(link: Any, mark: str) -> None:
-    user = link.current_user_id
-    for one in link.identity.application_credentials(user):
+    for one in link.identity.application_credentials(link.current_user_id):
         if is_named(one, mark):
-            link.identity.delete_application_credential(user, one, ignore_missing=True)
+            delete_credential(link, one)
+
+
+def delete_credential(link: Any, one: Any) -> None:
+    """Delete an application credential, and its access rules, which would stay without it."""
+    user = link.current_user_id
+    link.identity.delete_application_credential(user, one, ignore_missing=True)
+    for rule in one.access_rules or ():
+        # The same rule of another credential is the same one, and kept as that is.
+        with contextlib.suppress(exceptions.ForbiddenException, exceptions.ConflictException):
+            link.identity.delete_access_rule(user, rule["id"], ignore_missing=True)
 
 
 def _containers(link: Any, mark: str) -> None:

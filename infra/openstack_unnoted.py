@@ -13,7 +13,7 @@ from typing import Any
 
 from openstack import exceptions
 
-from infra.openstack_sweep import is_named, marked
+from infra.openstack_sweep import delete_credential, is_named, marked
 
 SECONDS = 60.0
 
@@ -75,7 +75,6 @@ def remove(link: Any, before: Interrupted) -> None:
             network.delete_network(one, ignore_missing=True)
         for one in unknown(marked(link, "security_groups", mark)):
             network.delete_security_group(one, ignore_missing=True)
-    user = link.current_user_id
-    for one in unknown(link.identity.application_credentials(user)):
+    for one in unknown(link.identity.application_credentials(link.current_user_id)):
         if is_named(one, mark):
-            link.identity.delete_application_credential(user, one, ignore_missing=True)
+            delete_credential(link, one)

@@ -57,6 +57,7 @@ def cloud(**changes):
             thing(metadata={"Tandem-Cluster": "demo"}),
             thing(metadata=None),
         ],
+        "get_application_credential": [thing(access_rules=[{"id": "rule"}])],
         "application_credentials": [
             [thing(id="c1", name="tandem-demo-ending-0a1b2c3d"), thing(id="c2", name="mine")]
         ],

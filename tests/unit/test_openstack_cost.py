@@ -103,6 +103,7 @@ def test_things_are_removed_each_after_those_that_hold_on(monkeypatch):
         "delete_object",
         "delete_container",
         "delete_application_credential",
+        "delete_access_rule",
     ]
 
 

@@ -46,7 +46,7 @@ def test_machines_go_first_and_only_those_with_the_mark():
         security_groups=[[neutron("g1")]],
         application_credentials=[
             [
-                thing(name=f"tandem-demo-ending-{MARK}"),
+                thing(name=f"tandem-demo-ending-{MARK}", access_rules=[{"id": "rule"}]),
                 thing(name="tandem-demo-ending-ffffffff"),
                 thing(name=f"mine-{MARK}"),
             ]
@@ -72,6 +72,7 @@ def test_machines_go_first_and_only_those_with_the_mark():
         "delete_network",
         "delete_security_group",
         "delete_application_credential",
+        "delete_access_rule",
         "delete_container",
         "delete_keypair",
     ]

@@ -60,7 +60,7 @@ def test_only_what_is_the_stacks_own_and_not_known_is_removed():
         application_credentials=[
             [
                 thing(id="c1", name=f"tandem-demo-ending-{MARK}"),
-                thing(id="c2", name=f"tandem-demo-ending-{MARK}"),
+                thing(id="c2", name=f"tandem-demo-ending-{MARK}", access_rules=None),
                 thing(id="c3", name="mine"),
             ]
         ],
