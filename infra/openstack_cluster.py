@@ -15,12 +15,13 @@ from infra.lifetime import Lifetime
 from infra.openstack_choice import Choice
 from infra.openstack_ending import declare_ending
 from infra.openstack_frame import Frame
-from infra.openstack_network import declare_network
+from infra.openstack_network import declare_network, declare_way_out
 from infra.openstack_nodes import OpenStackGround, OpenStackNode
 from infra.openstack_security import declare_security
 from infra.openstack_settings import OpenStackSettings
 from infra.openstack_storage import OpenStackStorage, declare_storage
 from infra.openstack_strays import Sweep
+from infra.openstack_sweep import EVERYTHING, MACHINES
 from infra.operator_key import OperatorKey
 
 PROVIDER = "openstack"
@@ -50,7 +51,7 @@ class OpenStackCluster(pulumi.ComponentResource):
         lifetime = Lifetime("lifetime", settings.ttl_hours, under)
         key_path = machine_files.operator_key(settings.state, settings.cluster_id)
         operator = OperatorKey("operator-key", key_path, under)
-        swept = Sweep("swept", settings, None, operator.public, under)
+        swept = Sweep("swept", settings, EVERYTHING, under, public=operator.public)
         frame = Frame(settings, choice, swept.mark, lifetime.expires_at, self)
         # Its name is Pulumi's to choose: names of keys are unique, and one may be left over.
         key = openstack.compute.Keypair(
@@ -59,14 +60,22 @@ class OpenStackCluster(pulumi.ComponentResource):
         network = declare_network(frame)
         security = declare_security(frame, operator_cidrs)
         storage = declare_storage(frame)
+        joints = Sweep(
+            "swept-interfaces",
+            settings,
+            ("interface",),
+            frame.options(depends_on=network.parts),
+            mark=swept.mark,
+        )
+        way_out = declare_way_out(frame, network, joints)
         last = Sweep(
             "swept-machines",
             settings,
-            swept.mark,
-            None,
-            frame.options(depends_on=[*network.way_out, *security.rules]),
+            MACHINES,
+            frame.options(depends_on=[*way_out, *security.rules]),
+            mark=swept.mark,
         )
-        ground = OpenStackGround(network, security, key.name, last)
+        ground = OpenStackGround(network, way_out, security, key.name, last)
         nodes = openstack_nodes.declare_nodes(frame, ground)
         declare_ending(frame, nodes)
         written = InventoryFile(

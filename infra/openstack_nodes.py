@@ -27,6 +27,7 @@ class OpenStackGround:
     """What is there before the machines: network, group, the operator's key."""
 
     network: OpenStackNetwork
+    way_out: Sequence[pulumi.Resource]
     security: OpenStackSecurity
     key_name: pulumi.Output[str]
     last: pulumi.Resource
@@ -34,7 +35,7 @@ class OpenStackGround:
     @property
     def first(self) -> list[pulumi.Resource]:
         """What must be there before a machine boots, and must stay until it has gone."""
-        return [*self.network.way_out, *self.security.rules, self.last]
+        return [*self.way_out, *self.security.rules, self.last]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """Things that OpenStack made and Pulumi does not know of, because an `up` was killed between.
 
-All that a stack makes carries its mark. Two resources do their work when they are deleted: one
-after the machines and before the network, so that nothing holds it, and one after everything.
+All that a stack makes carries its mark. Three resources do their work when they are deleted:
+one after the machines, one after the router lets go of the network, so that nothing holds it,
+and one after everything.
 """
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -12,7 +14,7 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider,
 
 from infra.openstack_calls import cloud_of
 from infra.openstack_settings import OpenStackSettings
-from infra.openstack_sweep import EVERYTHING, MACHINES, sweep
+from infra.openstack_sweep import sweep
 
 _WHERE = ("cloud", "region")
 
@@ -53,15 +55,17 @@ class Sweep(Resource, name="Sweep"):
         self,
         name: str,
         settings: OpenStackSettings,
-        mark: pulumi.Input[str] | None,
-        public: pulumi.Input[str] | None,
+        kinds: Sequence[str],
         opts: pulumi.ResourceOptions,
+        *,
+        mark: pulumi.Input[str] | None = None,
+        public: pulumi.Input[str] | None = None,
     ) -> None:
         inputs = {
             "cloud": settings.cloud,
             "region": settings.region,
             "mark": mark,
             "public": public,
-            "kinds": list(EVERYTHING if mark is None else MACHINES),
+            "kinds": list(kinds),
         }
         super().__init__(SweepProvider(), name, inputs, opts)

@@ -203,6 +203,11 @@ def test_what_a_killed_up_left_goes_after_the_machines_and_after_everything():
     assert first.inputs["public"].startswith("ssh-ed25519 ")
     assert last.inputs["mark"] == "0a1b2c3d"
     assert {"router-interface", "outward", "members-ray-gcs"} <= set(last.needs)
+    joints = found.one("Sweep", "swept-interfaces")
+    assert (joints.inputs["kinds"], joints.inputs["mark"]) == (["interface"], "0a1b2c3d")
+    # While Pulumi waits for the subnet to go, nothing that it does not know may hold it.
+    assert {"subnet", "router"} <= set(joints.needs)
+    assert "swept-interfaces" in found.one("RouterInterface").needs
     for one in [*found.all(":Server"), *found.all(":Port"), *found.all(":FloatingIp")]:
         assert "swept-machines" in one.needs, one.name
 
