@@ -113,6 +113,7 @@ def machine_clouds(engine: None, clouds: Path) -> Path:
     return clouds
 
 
+@pytest.fixture(scope="session")
 def warm_openstack() -> Iterator[WarmPython]:
     """What starts the programs of stacks on OpenStack without seconds of imports for each."""
     with warm_python(openstack_clusters.MODULES) as made:
