@@ -5,12 +5,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from workloads.engines import knock
 
@@ -70,35 +68,34 @@ def ray_on_loopback(folder: Path) -> Iterator[Loopback]:
     token = folder / "token"
     token.write_text("0123456789abcdef" * 4)
     token.chmod(0o600)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        from ray.cluster_utils import Cluster
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    # In a process of its own: Ray's library asks for the mode once, and other tests use it too.
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.integration.ray_on_loopback", *ADDRESSES.values()],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=ROOT, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdin
+        assert process.stdout
+        lines, words = process.stdout, process.stdin
 
-        own = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 << 20}
-        head = {**own, "node_ip_address": ADDRESSES["head"]}
-        cluster = Cluster(shutdown_at_exit=True)
+        def end_worker() -> None:
+            words.write("end\n")
+            words.flush()
+            assert lines.readline() == "ended\n"
+
         try:
-            _patiently(lambda: cluster.add_node(**head))
-            second = {**own, "node_ip_address": ADDRESSES["worker-1"]}
-            other = _patiently(lambda: cluster.add_node(**second))
-            yield Loopback(
-                "ray",
-                cluster.address,
-                {"ray_token": str(token)},
-                lambda: cluster.remove_node(other, allow_graceful=False),
-            )
+            address = lines.readline().strip()
+            assert address, "Ray did not start"
+            yield Loopback("ray", address, {"ray_token": str(token)}, end_worker)
         finally:
-            cluster.shutdown()
-
-
-def _patiently(start: Callable[[], Any]) -> Any:
-    """Start a node of Ray; it gives itself 30 seconds, which a busy machine may not have."""
-    for _ in range(2):
-        with contextlib.suppress(Exception):
-            return start()
-    return start()
+            words.close()
+            process.wait(timeout=60)
 
 
 def drive(folder: Path) -> subprocess.Popen[bytes]:

@@ -1,5 +1,6 @@
 """The policy pack as Pulumi's engine starts it and asks it, what is not known yet included."""
 
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from policy.rules import FALLBACK, INSTANCE, TAGS
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 MANDATORY = analyzer_pb2.EnforcementLevel.MANDATORY
 SECONDS = 20
+START_SECONDS = 60
 # As in a first preview: nothing has an expiry or an image yet.
 PREVIEWED = {**dict.fromkeys(TAGS, "x"), "tandem:expires-at": UNKNOWN_STRING_VALUE}
 WORKER = {
@@ -33,13 +35,26 @@ def engine():
     """Ask the pack as the engine does."""
     folder = Path(pack.__file__).parent
     words = [sys.executable, "__main__.py", "127.0.0.1:1", "."]
-    with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE) as process:
-        try:
-            port = int(process.stdout.readline())
-            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-                yield analyzer_pb2_grpc.AnalyzerStub(channel)
-        finally:
-            process.kill()
+    process, port = _started(words, folder)
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield analyzer_pb2_grpc.AnalyzerStub(channel)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _started(words, folder):
+    """Start the pack; one that says nothing for a minute is started once more, and no more."""
+    for _ in range(2):
+        process = subprocess.Popen(
+            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        )
+        if select.select([process.stdout], [], [], START_SECONDS)[0]:
+            return process, int(process.stdout.readline())
+        process.kill()
+        process.communicate()
+    raise AssertionError(f"the pack did not say its port within {START_SECONDS} s, twice")
 
 
 def told(engine, kind, properties, name="one"):

@@ -119,6 +119,7 @@ class _RunningDask(DaskEngine):
         self._refusals: collections.Counter[str] = collections.Counter()
         self._looked = 0.0
         self._silent_looks = 0
+        self._alive = ("running",)
 
     def connect(self, timeout: float) -> None:
         """Do nothing: the client is connected, and workers report when they are ready."""

@@ -78,6 +78,7 @@ class _RunningRay(RayEngine):
         self._actors = {}
         self._calls = {}
         self._restarts = {}
+        self._watched = None
         self._looked = 0.0
 
     def connect(self, timeout: float) -> None:
