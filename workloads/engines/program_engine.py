@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import queue
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,13 +18,13 @@ from workloads.engines import (
     Unit,
 )
 from workloads.engines.slot_process import SlotProcess
+from workloads.engines.slot_thread import SlotThread
 from workloads.runs import RunSpec
 
 PROGRAM = Slot("program", 0)
 PERFORM = "workloads.engines.program_process:perform"
 WORKERS_CPU = "workloads.engines.program_process:workers_cpu"
 ANSWER_SECONDS = 60.0
-END_SECONDS = 10.0
 
 
 class ProgramEngine:
@@ -43,7 +42,7 @@ class ProgramEngine:
         self._place = place_of(spec)
         plain = spec.engine == "plain"
         self._process = SlotProcess(threads=spec.slots[spec.nodes[0]] if plain else 1)
-        self._thread: threading.Thread | None = None
+        self._thread = SlotThread(self._process)
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self._lost: set[str] = set()
         self._ended_for = ""
@@ -56,8 +55,7 @@ class ProgramEngine:
         """Start one attempt at a program."""
         self._ended_for = ""
         work = functools.partial(self._work, ticket, unit, deadline_seconds)
-        self._thread = threading.Thread(target=work, daemon=True)
-        self._thread.start()
+        self._thread.begin(work)
 
     def wait(self, timeout: float) -> list[Report]:
         """Return what ended, and which nodes are lost."""
@@ -80,10 +78,7 @@ class ProgramEngine:
 
     def close(self) -> None:
         """End the program under way; the engine below is its opener's to close."""
-        self._process.interrupt()
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join(END_SECONDS)
-        self._process.close()
+        self._thread.close()
 
     def _losses(self) -> list[Report]:
         """Ask the engine for lost nodes, tell each once, and end a program that used it."""
