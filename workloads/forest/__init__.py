@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.trial import TrialResult
+from workloads import checks
 from workloads.data import datasets
 from workloads.engines import Unit
 from workloads.forest import work
@@ -74,7 +75,7 @@ def sources() -> list[Path]:
     here = Path(__file__).parent
     exact = here / "exact"
     shared = [*sorted(exact.glob("*.py")), *sorted((exact / "kernel").glob("*.[ch]"))]
-    fits = [here / "fits.py", here / "parameters.py", here / "work.py"]
+    fits = [here / "fits.py", here / "parameters.py", here / "work.py", Path(checks.__file__)]
     return [*fits, *shared, *datasets.sources()]
 
 

@@ -1,11 +1,11 @@
 """What a user may ask of the workload `forest`, and every way in which it can be wrong."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from contracts.schema import Problems
 from contracts.trial import canonical
+from workloads import checks
 from workloads.data import datasets
 
 NAME = "forest"
@@ -69,6 +69,7 @@ BUILDERS = ("auto", "compiled", "scikit-learn")
 _NAMES = ("dataset", "rows", "folds", "seed", "grid", "reuse", "builder", "data_version")
 _SOURCE = "the configuration of forest"
 _EXAMPLES = {
+    "grid": '--set "grid.n_estimators=[50,100]"',
     "preset": "--preset default",
     "dataset": "--set dataset=digits",
     "rows": "--set rows=1000, or leave rows out for all there are",
@@ -76,7 +77,6 @@ _EXAMPLES = {
     "seed": "--set seed=0",
     "reuse": "--set reuse=true",
     "builder": "--set builder=auto",
-    "grid": '--set "grid.n_estimators=[50,100]"',
 }
 _OURS = {
     "random_state": "is the run's seed",
@@ -108,23 +108,19 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     problems = Problems()
     problems.unknown_keys("", parameters, [*_NAMES, "preset"])
     given = {key: value for key, value in parameters.items() if key != "preset"}
-    merged = {**defaults(), **_preset(problems, parameters), **given}
+    merged = {**defaults(), **checks.preset(problems, parameters, PRESETS), **given}
     dataset = problems.value(merged, "dataset", str, rule=_dataset_rule)
-    folds = problems.value(merged, "folds", int, rule=_folds_rule)
-    problems.value(merged, "seed", int, rule=_seed_rule)
+    folds = problems.value(merged, "folds", int, rule=checks.between(2, MOST_FOLDS))
+    problems.value(merged, "seed", int, rule=checks.between(0, (1 << 32) - 1))
     problems.value(merged, "reuse", bool)
     problems.value(merged, "builder", str, rule=_builder_rule)
     rows = problems.value(merged, "rows", int, required=False)
     if rows is not None and dataset is not None and folds is not None:
         _check_rows(problems, rows, dataset, folds)
     _check_grid(problems, merged["grid"])
-    problems.raise_if_any(_SOURCE, next_step=_example(problems.found))
+    problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))
     found = datasets.describe(datasets.settle_name(dataset), rows)
-    if given.get("data_version", found.version) != found.version:
-        problems.add(
-            "data_version", f"is {given['data_version']!r}, but is {found.version} here"
-        )
-        problems.raise_if_any(_SOURCE, next_step="leave data_version out")
+    checks.same_version(problems, given, found, _SOURCE)
     return {
         **merged,
         "dataset": found.dataset,
@@ -148,21 +144,6 @@ def data(parameters: Mapping[str, Any]) -> datasets.Data:
 def data_version(parameters: Mapping[str, Any]) -> str:
     """Return the name of the data, which says what it is and ends in a hash."""
     return str(parameters["data_version"])
-
-
-def _preset(problems: Problems, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    name = parameters.get("preset", "default")
-    if isinstance(name, str) and name in PRESETS:
-        return PRESETS[name]
-    problems.add("preset", f"must be one of {', '.join(PRESETS)}, is {name!r:.80}")
-    return {}
-
-
-def _example(found: Sequence[str]) -> str:
-    """Return what to type for the first field that is wrong and has a right form."""
-    fields = [re.split(r"[.:\[]", problem, maxsplit=1)[0] for problem in found]
-    known = [_EXAMPLES[field] for field in fields if field in _EXAMPLES]
-    return known[0] if known else _EXAMPLES["grid"]
 
 
 def _check_rows(problems: Problems, rows: int, dataset: str, folds: int) -> None:
@@ -250,11 +231,3 @@ def _dataset_rule(value: str) -> str | None:
 
 def _builder_rule(value: str) -> str | None:
     return None if value in BUILDERS else f"must be one of {', '.join(BUILDERS)}"
-
-
-def _folds_rule(value: int) -> str | None:
-    return None if 2 <= value <= MOST_FOLDS else f"must be from 2 to {MOST_FOLDS}"
-
-
-def _seed_rule(value: int) -> str | None:
-    return None if 0 <= value < 1 << 32 else "must be from 0 to 4294967295"
