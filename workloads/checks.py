@@ -21,6 +21,21 @@ def preset(
     return {}
 
 
+def over_preset(
+    problems: Problems,
+    parameters: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    presets: Mapping[str, Mapping[str, Any]],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what was given, without the preset's name, and it over the preset and defaults.
+
+    Keys that `defaults` has not are a problem, but for those of every workload.
+    """
+    problems.unknown_keys("", parameters, [*defaults, "preset", "data_version"])
+    given = {key: value for key, value in parameters.items() if key != "preset"}
+    return given, {**defaults, **preset(problems, parameters, presets), **given}
+
+
 def between(least: int, most: int) -> Callable[[int], str | None]:
     """Return the rule that a number lies between two, both allowed."""
     return lambda value: None if least <= value <= most else f"must be from {least} to {most}"

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -110,6 +111,19 @@ class Workload(Protocol):
 
         Trial ids are empty, the order is that of `combinations`.
         """
+
+
+def data_version(parameters: Mapping[str, Any]) -> str:
+    """Return the name of the data, which says what it is and ends in a hash.
+
+    A workload offers this where `validate` settles it.
+    """
+    return str(parameters["data_version"])
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions of scikit-learn and NumPy; offered where these decide the scores."""
+    return {name: metadata.version(name) for name in ("scikit-learn", "numpy")}
 
 
 def names() -> tuple[str, ...]:

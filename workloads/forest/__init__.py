@@ -17,7 +17,6 @@ never needs it.
 """
 
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +31,10 @@ from workloads.forest.parameters import (
     PRESETS,
     combinations,
     data,
-    data_version,
     defaults,
     validate,
 )
-from workloads.registry import Work
+from workloads.registry import Work, data_version, libraries
 from workloads.runs import RunSpec
 
 __all__ = [
@@ -77,11 +75,6 @@ def sources() -> list[Path]:
     shared = [*sorted(exact.glob("*.py")), *sorted((exact / "kernel").glob("*.[ch]"))]
     fits = [here / "fits.py", here / "parameters.py", here / "work.py", Path(checks.__file__)]
     return [*fits, *shared, *datasets.sources()]
-
-
-def libraries() -> dict[str, str]:
-    """Return the versions of the libraries that decide the scores."""
-    return {name: metadata.version(name) for name in ("scikit-learn", "numpy")}
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,7 +66,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 BUILDERS = ("auto", "compiled", "scikit-learn")
-_NAMES = ("dataset", "rows", "folds", "seed", "grid", "reuse", "builder", "data_version")
 _SOURCE = "the configuration of forest"
 _EXAMPLES = {
     "grid": '--set "grid.n_estimators=[50,100]"',
@@ -106,9 +105,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
         With every problem at once.
     """
     problems = Problems()
-    problems.unknown_keys("", parameters, [*_NAMES, "preset"])
-    given = {key: value for key, value in parameters.items() if key != "preset"}
-    merged = {**defaults(), **checks.preset(problems, parameters, PRESETS), **given}
+    given, merged = checks.over_preset(problems, parameters, defaults(), PRESETS)
     dataset = problems.value(merged, "dataset", str, rule=_dataset_rule)
     folds = problems.value(merged, "folds", int, rule=checks.between(2, MOST_FOLDS))
     problems.value(merged, "seed", int, rule=checks.between(0, (1 << 32) - 1))
@@ -139,11 +136,6 @@ def combinations(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
 def data(parameters: Mapping[str, Any]) -> datasets.Data:
     """Return the data that a run with these complete parameters computes on."""
     return datasets.Data(parameters["dataset"], parameters["rows"], parameters["data_version"])
-
-
-def data_version(parameters: Mapping[str, Any]) -> str:
-    """Return the name of the data, which says what it is and ends in a hash."""
-    return str(parameters["data_version"])
 
 
 def _check_rows(problems: Problems, rows: int, dataset: str, folds: int) -> None:

@@ -9,7 +9,6 @@ its centre, to within TOLERANCE of its size. The engines agree with one another 
 import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from workloads.kmeans.parameters import (
     validate,
 )
 from workloads.programs import ProgramWork
-from workloads.registry import Work
+from workloads.registry import Work, data_version, libraries
 from workloads.runs import RunSpec
 
 __all__ = [
@@ -56,20 +55,10 @@ QUALITY = "minus the mean squared distance to the nearest centre"
 TOLERANCE = 1e-4
 
 
-def data_version(parameters: Mapping[str, Any]) -> str:
-    """Return the name of the data, which says what it is and ends in a hash."""
-    return str(parameters["data_version"])
-
-
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
     shared = [Path(str(one.__file__)) for one in (checks, chunks, points, programs)]
     return [*sorted(Path(__file__).parent.glob("*.py")), *shared, *datasets.sources()]
-
-
-def libraries() -> dict[str, str]:
-    """Return the versions of the libraries that decide the scores."""
-    return {name: metadata.version(name) for name in ("scikit-learn", "numpy")}
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,9 +45,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
         With every problem at once.
     """
     problems = Problems()
-    problems.unknown_keys("", parameters, [*defaults(), "preset", "data_version"])
-    given = {key: value for key, value in parameters.items() if key != "preset"}
-    merged = {**defaults(), **checks.preset(problems, parameters, PRESETS), **given}
+    given, merged = checks.over_preset(problems, parameters, defaults(), PRESETS)
     points.check(problems, merged)
     problems.value(merged, "iterations", int, rule=checks.between(1, 10_000))
     problems.value(merged, "chunk_rows", int, rule=checks.between(256, 1 << 24))

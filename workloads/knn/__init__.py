@@ -12,7 +12,6 @@ Importing this does not import scikit-learn: the driver never needs it.
 
 import dataclasses
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from workloads.knn.parameters import (
     validate,
 )
 from workloads.programs import ProgramWork
-from workloads.registry import Work
+from workloads.registry import Work, data_version, libraries
 from workloads.runs import RunSpec
 
 __all__ = [
@@ -58,20 +57,10 @@ QUALITY = "accuracy"
 TOLERANCE = 0.0
 
 
-def data_version(parameters: Mapping[str, Any]) -> str:
-    """Return the name of the data, which says what it is and ends in a hash."""
-    return str(parameters["data_version"])
-
-
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
     shared = [Path(str(one.__file__)) for one in (checks, programs)]
     return [*sorted(Path(__file__).parent.glob("*.py")), *shared, *datasets.sources()]
-
-
-def libraries() -> dict[str, str]:
-    """Return the versions of the libraries that decide the scores."""
-    return {name: metadata.version(name) for name in ("scikit-learn", "numpy")}
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,9 +46,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
         With every problem at once.
     """
     problems = Problems()
-    problems.unknown_keys("", parameters, [*defaults(), "preset", "data_version"])
-    given = {key: value for key, value in parameters.items() if key != "preset"}
-    merged = {**defaults(), **checks.preset(problems, parameters, PRESETS), **given}
+    given, merged = checks.over_preset(problems, parameters, defaults(), PRESETS)
     dataset = problems.value(merged, "dataset", str, rule=_dataset_rule)
     rows = problems.value(merged, "rows", int, required=False)
     folds = problems.value(merged, "folds", int, rule=checks.between(2, MOST_FOLDS))
