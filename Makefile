@@ -3,6 +3,9 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+COMPILE := uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml
+# Workloads with packages of their own, each the name of an extra and of a folder.
+HEAVY := classification flights resnet xgboost
 UV_VERSION := >=0.13,<0.14
 # A file backend of Pulumi wants a passphrase to be set; local machines hold no cloud secret.
 export PULUMI_CONFIG_PASSPHRASE ?=
@@ -41,13 +44,14 @@ check: $(BIN)/.synced ## lint, format and types, as the commit hook runs them
 fmt: $(BIN)/.synced ## mend format and imports
 	@ruff check --fix . && ruff format .
 
-lock: $(BIN)/.synced ## resolve the dependencies anew into the three lock files
-	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
-	    pyproject.toml -o requirements.lock
-	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
-	    --extra operator --extra test --extra bench -c requirements.lock pyproject.toml -o requirements-operator.lock
-	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
-	    --extra peers -c requirements.lock pyproject.toml -o bench/peers.lock
+lock: $(BIN)/.synced ## resolve the dependencies anew into the lock files
+	@$(COMPILE) -o requirements.lock
+	@$(COMPILE) --extra operator --extra test --extra bench $(HEAVY:%=--extra %) \
+	    -c requirements.lock -o requirements-operator.lock
+	@$(COMPILE) --extra peers -c requirements-operator.lock -o bench/peers.lock
+	@for one in $(HEAVY); do \
+	    $(COMPILE) --extra $$one -c requirements-operator.lock -o workloads/$$one/requirements.lock; \
+	done
 
 clean: ## remove local machines, the Docker engine we started, caches and the environment
 	@if [ -x $(BIN)/fab ]; then $(BIN)/fab local.down --every && $(BIN)/fab setup.clean; fi

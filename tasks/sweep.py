@@ -185,7 +185,7 @@ def _facts(machines: Inventory, workload: str) -> Mapping[str, Any]:
         "cluster": machines.cluster_id,
         "provider": machines.provider,
         "region": machines.region,
-        "lock": node_image.lock_fingerprint(LOCK),
+        "lock": node_image.lock_fingerprint(registry.lock(workload) or LOCK),
         "operator": f"{platform.system()} {platform.machine()}",
         "operator_cores": os.cpu_count() or 0,
         "operator_python": platform.python_version(),
@@ -225,7 +225,8 @@ def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) 
     if not history.todo(runs) and not history.open_attempts():
         return
     ours = {one.folder for attempts in history.attempts.values() for one in attempts}
-    machines = Machines(sweep.inventory, state_folder(), LOCK, tell, ours)
+    lock = registry.lock(sweep.plan.work.workload) or LOCK
+    machines = Machines(sweep.inventory, state_folder(), lock, tell, ours)
     measurement = Measurement(journal, history, machines, limits=sweep.limits, tell=tell)
     try:
         if not history.plans or history.plans[-1] != sweep.plan:

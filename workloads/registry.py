@@ -131,6 +131,12 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_MODULES))
 
 
+def lock(name: str) -> Path | None:
+    """Return the locked packages of a workload that needs more than every node has, if so."""
+    path = Path(__file__).parent / name / "requirements.lock"
+    return path if path.is_file() else None
+
+
 def find(name: str) -> Workload:
     """Return the workload of that name.
 

@@ -1,6 +1,7 @@
 """The structure: data flows one way, and the imports say so."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,13 @@ def test_no_module_of_ours_shadows_a_library():
             assert path.stem not in SHADOWED, path
 
 
-LOCKS = ["requirements.lock", "requirements-operator.lock", "bench/peers.lock"]
+def pins(name: str) -> set[str]:
+    lines = (ROOT / name).read_text().splitlines()
+    return {line.split(" ")[0] for line in lines if "==" in line and line[0] != " "}
+
+
+OF_WORKLOADS = [str(one.relative_to(ROOT)) for one in ROOT.glob("workloads/*/*.lock")]
+LOCKS = ["requirements.lock", "requirements-operator.lock", "bench/peers.lock", *OF_WORKLOADS]
 
 
 @pytest.mark.parametrize("name", [*LOCKS, "tests/doubles/openstack/services.lock"])
@@ -71,8 +78,12 @@ def test_a_lock_names_hashes_and_no_index(name):
 
 @pytest.mark.parametrize("name", LOCKS[1:])
 def test_the_operator_and_the_peers_have_the_same_versions_as_the_nodes(name):
-    def pins(name: str) -> set[str]:
-        lines = (ROOT / name).read_text().splitlines()
-        return {line.split(" ")[0] for line in lines if "==" in line and line[0] != " "}
-
     assert pins("requirements.lock") <= pins(name)
+
+
+def test_a_workload_with_packages_of_its_own_has_a_lock_and_the_operator_has_them_too():
+    named = re.search(r"^HEAVY := (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    assert {Path(one).parent.name for one in OF_WORKLOADS} == set(named[1].split())
+    operator = pins("requirements-operator.lock")
+    for name in OF_WORKLOADS:
+        assert pins(name) <= operator, name
