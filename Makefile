@@ -9,6 +9,8 @@ HEAVY := classification flights resnet xgboost
 UV_VERSION := >=0.13,<0.14
 # A file backend of Pulumi wants a passphrase to be set; local machines hold no cloud secret.
 export PULUMI_CONFIG_PASSPHRASE ?=
+# Programs start in half the time from modules that were compiled before.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help setup demo test quick long bench check fmt lock clean

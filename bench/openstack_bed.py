@@ -25,7 +25,12 @@ from tests.command_line import fab
 from tests.doubles.openstack import bed, environment
 from tests.doubles.openstack.places import Bed, at, usual
 from tests.integration import openstack_clusters
-from tests.integration.openstack_clusters import OpenStackCluster, stack_of
+from tests.integration.openstack_clusters import (
+    OpenStackCluster,
+    missing_programs,
+    real_stack_of,
+    stack_of,
+)
 
 TO_REACH = {
     "first start": 120.0,
@@ -107,8 +112,12 @@ def clusters(own: Bed, folder: Path, repeats: int, found: dict[str, list[float]]
 @contextmanager
 def engine_of(cluster: OpenStackCluster, folder: Path) -> Iterator[tuple[str, Any]]:
     """Give a stack by the real engine where there is one, else by its double."""
-    with stack_of(cluster, folder) as stack:
-        yield "double", stack
+    if missing_programs():
+        with stack_of(cluster, folder) as stack:
+            yield "double", stack
+    else:
+        with real_stack_of(cluster, folder) as stack:
+            yield "real", stack
 
 
 def checked(cluster: OpenStackCluster) -> None:

@@ -24,7 +24,8 @@ def make(bed: Bed) -> None:
     shutil.rmtree(bed.environment, ignore_errors=True)
     uv = str(Path(sys.executable).with_name("uv"))
     _run([uv, "venv", "-q", "--python", sys.executable, str(bed.environment)])
-    sync = [uv, "pip", "sync", "-q", "--require-hashes", str(LOCK)]
+    # Half of a service's start is compiling, where Python may not keep what it compiled.
+    sync = [uv, "pip", "sync", "-q", "--require-hashes", "--compile-bytecode", str(LOCK)]
     _run(sync, VIRTUAL_ENV=str(bed.environment))
     (bed.environment / "ready").touch()
 
