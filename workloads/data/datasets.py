@@ -23,22 +23,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import TandemError, UsageError
+from contracts.errors import TandemError
 from contracts.files import write_json
 from contracts.trial import canonical
 from workloads import store
-from workloads.data import blobs, bucket, covtype, hashes, synthetic_covtype
+from workloads.data import blobs, bucket, covtype, hashes, origins, synthetic_covtype
 from workloads.data.hashes import Block, checksums, content
+from workloads.data.origins import (
+    BUNDLED,
+    COVTYPE,
+    COVTYPE_LIKE,
+    SYNTHETIC,
+    SYNTHETIC_ROWS,
+    is_name,
+    most_rows,
+    names,
+    settle_name,
+)
 from workloads.engines import Unit
 
-SYNTHETIC = "synthetic-covtype-v1"
-COVTYPE = "covtype"
-COVTYPE_LIKE = "covtype-like"
-BUNDLED = {"digits": 1797, "iris": 150, "wine": 178, "breast_cancer": 569}
-SYNTHETIC_ROWS = 20_000
-MOST_ROWS = 20_000_000
+__all__ = [
+    "BUNDLED",
+    "COVTYPE",
+    "COVTYPE_LIKE",
+    "SYNTHETIC",
+    "Data",
+    "describe",
+    "is_name",
+    "load",
+    "most_rows",
+    "names",
+    "preparation",
+    "prepare",
+    "raw",
+    "settle_name",
+    "sources",
+]
 
-_BLOCK_ROWS = 1 << 16
 _FILES = ("X.npy", "y.npy")
 
 
@@ -53,40 +74,8 @@ class Data:
 
 def sources() -> list[Path]:
     """Return the files that decide what the data is."""
-    made = (blobs, bucket, covtype, hashes, synthetic_covtype)
+    made = (blobs, bucket, covtype, hashes, origins, synthetic_covtype)
     return [Path(__file__), *(Path(str(one.__file__)) for one in made)]
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of all data sets."""
-    return (*BUNDLED, COVTYPE, COVTYPE_LIKE, SYNTHETIC)
-
-
-def is_name(dataset: str) -> bool:
-    """Say whether there is such a data set, or could be one in the cluster's bucket."""
-    made = blobs.parse(dataset) is not None
-    return dataset in names() or made or bucket.is_name(dataset)
-
-
-def most_rows(dataset: str) -> int:
-    """Return how many rows a data set has; for generated data, how many it may have."""
-    if bucket.is_name(dataset):
-        return bucket.look(dataset, store.operators_store()).rows
-    return {**BUNDLED, COVTYPE: covtype.ROWS}.get(dataset, MOST_ROWS)
-
-
-def settle_name(dataset: str) -> str:
-    """Return what `covtype-like` stands for here: `covtype` if it can be had, else synthetic.
-
-    Every other name is returned as it is: nobody who asked for real data gets made-up data.
-    """
-    if dataset != COVTYPE_LIKE:
-        return dataset
-    try:
-        covtype.fetch(None)
-    except TandemError:
-        return SYNTHETIC
-    return COVTYPE
 
 
 @functools.lru_cache(maxsize=16)
@@ -109,7 +98,7 @@ def describe(dataset: str, rows: int | None) -> Data:
         text = canonical({"archive": covtype.checksum(), "rows": count, "columns": 54})
         mark = hashlib.sha256(text.encode()).hexdigest()
     else:
-        mark = content(_blocks(dataset, _marked(dataset, count), None))
+        mark = content(origins.blocks(dataset, origins.marked(dataset, count), None))
     size = f"-n{count}" if made or count != full else ""
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", dataset)
     return Data(dataset, count, f"{slug}{size}-{mark[:12]}")
@@ -167,8 +156,8 @@ def load(home: str, data: Data) -> Block:
 
 def raw(dataset: str, rows: int) -> Block:
     """Return the data as its library gives it, in memory: for references, not for nodes."""
-    x, y = _source(dataset, rows, None)
-    chosen = _choice(len(x), rows)
+    x, y = origins.source(dataset, rows, None)
+    chosen = origins.choice(len(x), rows)
     return x[chosen], y[chosen]
 
 
@@ -184,69 +173,12 @@ def _folder(home: str, data: Data) -> Path:
     return Path(home).expanduser() / "data" / data.version
 
 
-def _blocks(dataset: str, rows: int, downloads: Path | None) -> Iterator[Block]:
-    """Yield the data in order, as blocks of whole rows of one type."""
-    if dataset == SYNTHETIC or blobs.parse(dataset):
-        yield from _generated(dataset, rows)
-        return
-    x, y = _source(dataset, rows, downloads)
-    chosen = _choice(len(x), rows)
-    narrow = x.astype(np.float32)
-    exact = narrow if np.array_equal(narrow, x) else np.asarray(x, dtype=np.float64)
-    for first in range(0, rows, _BLOCK_ROWS):
-        part = chosen[first : first + _BLOCK_ROWS]
-        yield np.ascontiguousarray(exact[part]), y[part].astype(np.int64)
-
-
-def _source(dataset: str, rows: int, downloads: Path | None) -> Block:
-    """Return a whole data set; of generated data, the first `rows` rows.
-
-    What comes from elsewhere is kept in the folder `downloads`, or not at all without one.
-    """
-    if bucket.is_name(dataset):
-        with tempfile.TemporaryDirectory() as folder:
-            found = bucket.fetch(dataset, downloads or Path(folder), store.open_store())
-            return found
-    if dataset == SYNTHETIC or blobs.parse(dataset):
-        parts = list(_generated(dataset, rows))
-        return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
-    if dataset == COVTYPE:
-        return covtype.fetch(downloads)
-    if dataset in BUNDLED:
-        from sklearn import datasets as bundled
-
-        loaded: Block = getattr(bundled, f"load_{dataset}")(return_X_y=True)
-        return loaded
-    raise UsageError(
-        f"There is no data set {dataset!r}; there is: {', '.join(names())}.",
-        next_step="name one of these as dataset",
-    )
-
-
-def _generated(dataset: str, rows: int) -> Iterator[Block]:
-    recipe = blobs.parse(dataset)
-    return synthetic_covtype.blocks(rows) if recipe is None else blobs.blocks(recipe, rows)
-
-
-def _marked(dataset: str, rows: int) -> int:
-    """Return how many of the first rows of a data set its version is a hash of."""
-    return min(rows, _BLOCK_ROWS) if blobs.parse(dataset) else rows
-
-
-def _choice(available: int, wanted: int) -> NDArray[np.int64]:
-    """Return the rows that a smaller version of a data set keeps, in order; always the same."""
-    if wanted >= available:
-        return np.arange(available)
-    drawn = np.argsort(synthetic_covtype.mix(np.arange(available, dtype=np.uint64)))
-    return np.sort(drawn[:wanted])
-
-
 def _write_arrays(folder: Path, data: Data, cache: Path) -> None:
     # Cover type's archive serves other numbers of rows, too; else the copy itself is enough.
     downloads = cache / "downloads" if data.dataset == COVTYPE else folder.parent
     targets: list[Any] = []
     first = 0
-    for block in _blocks(data.dataset, data.rows, downloads):
+    for block in origins.blocks(data.dataset, data.rows, downloads):
         if not targets:
             targets = [
                 _open_array(folder / name, data.rows, part)
@@ -269,10 +201,10 @@ def _write_manifest(folder: Path, data: Data) -> dict[str, Any]:
     if bucket.is_name(data.dataset):
         bucket.check(data.dataset, data.rows, data.version, store.open_store())
     elif data.dataset != COVTYPE:
-        marked = _marked(data.dataset, data.rows)
+        marked, size = origins.marked(data.dataset, data.rows), origins.BLOCK_ROWS
         made = content(
-            (x[i : min(i + _BLOCK_ROWS, marked)], y[i : min(i + _BLOCK_ROWS, marked)])
-            for i in range(0, marked, _BLOCK_ROWS)
+            (x[i : min(i + size, marked)], y[i : min(i + size, marked)])
+            for i in range(0, marked, size)
         )[:12]
         if not data.version.endswith(made):
             raise TandemError(
