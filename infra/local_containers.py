@@ -12,32 +12,16 @@ import docker.types
 
 from contracts.errors import DeadlineError, TandemError
 from infra.docker_engine import refusal
-from infra.local_network import (
-    CLUSTER,
-    DOOR,
-    OWNER,
-    cluster_labels,
-    network_name,
-    parse_network,
-)
-from infra.local_plan import Machine, Network, Observed, address_of
+from infra.local_network import cluster_labels
+from infra.local_observed import CPU_PERIOD, HOST_KEY, NODE, USER_KEY
+from infra.local_observed import machine as observed
+from infra.local_plan import Network, address_of
 from infra.settings import LocalSettings
 from infra.ssh_keys import KeyPair, make_key
 
-NODE, HOST_KEY, USER_KEY = "tandem.node", "tandem.host-key", "tandem.user-key"
-_CPU_PERIOD = 100_000
 _KEY_FOLDER = "/etc/ssh/machine"
 _SSH_SECONDS = 60.0
 _REMOVAL_SECONDS = 60.0
-
-
-def observe(client: docker.DockerClient, cluster_id: str) -> Observed:
-    """Return all containers and the network that carry the cluster's label."""
-    filters = {"label": f"{CLUSTER}={cluster_id}"}
-    networks = client.networks.list(filters=filters)
-    containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
-    machines = sorted((_machine(one) for one in containers), key=_order)
-    return Observed(tuple(machines), parse_network(networks[0]) if networks else None)
 
 
 def make_machine(
@@ -125,7 +109,7 @@ def resize(client: docker.DockerClient, container: str, settings: LocalSettings)
     try:
         client.api.update_container(
             container,
-            cpu_period=_CPU_PERIOD,
+            cpu_period=CPU_PERIOD,
             cpu_quota=_quota(settings),
             mem_limit=settings.memory_bytes,
             memswap_limit=settings.memory_bytes,
@@ -177,7 +161,7 @@ def wait_for_ssh(client: docker.DockerClient, container: str) -> None:
     end = time.monotonic() + _SSH_SECONDS
     last = "no port published"
     while time.monotonic() < end:
-        machine = _machine(client.containers.get(container))
+        machine = observed(client.containers.get(container))
         if machine.state != "running":
             raise TandemError(
                 f"{container} ended as soon as it was started.",
@@ -218,7 +202,7 @@ def _limits(
         "network_mode": network.name,
         "port_bindings": {22: ("127.0.0.1", None)},
         "init": True,
-        "cpu_period": _CPU_PERIOD,
+        "cpu_period": CPU_PERIOD,
         "cpu_quota": _quota(settings),
         "mem_limit": settings.memory_bytes,
         "memswap_limit": settings.memory_bytes,
@@ -234,7 +218,7 @@ def _limits(
 
 
 def _quota(settings: LocalSettings) -> int:
-    return round(settings.cpus * _CPU_PERIOD)
+    return round(settings.cpus * CPU_PERIOD)
 
 
 def _key_files(host_key: KeyPair, user_key: str) -> bytes:
@@ -249,33 +233,3 @@ def _key_files(host_key: KeyPair, user_key: str) -> bytes:
             entry.size, entry.mode, entry.mtime = len(content), mode, int(time.time())
             archive.addfile(entry, io.BytesIO(content))
     return stream.getvalue()
-
-
-def _machine(container: Any) -> Machine:
-    attributes = container.attrs
-    labels = attributes["Config"]["Labels"]
-    host = attributes["HostConfig"]
-    settings = attributes["NetworkSettings"]
-    ports = (settings.get("Ports") or {}).get("22/tcp") or []
-    network = (settings.get("Networks") or {}).get(network_name(labels[CLUSTER])) or {}
-    period = host.get("CpuPeriod") or _CPU_PERIOD
-    return Machine(
-        name=labels.get(NODE, ""),
-        container=container.name,
-        instance_id=container.id,
-        state=attributes["State"]["Status"],
-        door=labels.get(DOOR, ""),
-        owner=labels.get(OWNER, ""),
-        image=attributes["Config"]["Image"],
-        cpus=round((host.get("CpuQuota") or 0) / period, 3),
-        memory_bytes=host.get("Memory") or 0,
-        address=(network.get("IPAMConfig") or {}).get("IPv4Address", ""),
-        ssh_port=int(ports[0]["HostPort"]) if ports else None,
-        host_key=labels.get(HOST_KEY, ""),
-        user_key=labels.get(USER_KEY, ""),
-    )
-
-
-def _order(machine: Machine) -> tuple[int, str]:
-    number = machine.name.removeprefix("node-")
-    return (int(number) if number.isdigit() else 0, machine.name)

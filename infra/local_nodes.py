@@ -11,13 +11,15 @@ import docker
 
 from contracts import endpoint as endpoints
 from contracts import inventory as inventories
+from contracts import machine_files
 from contracts.errors import InvalidDocument, RefusedError, TandemError, UsageError
 from contracts.files import single_writer
 from contracts.inventory import Inventory, Node
 from contracts.progress import Tell, step, tell_nobody
-from infra import docker_engine, node_image
+from infra import docker_engine, local_store, node_image
 from infra import local_containers as containers
 from infra.local_network import make_network, remove_network
+from infra.local_observed import observe as observe_with
 from infra.local_plan import (
     Machine,
     Observed,
@@ -53,16 +55,16 @@ def up(settings: LocalSettings, tell: Tell = tell_nobody) -> Inventory:
     TandemError
         If a machine cannot be made; the message carries the outcome of each.
     """
-    with _one_at_a_time(settings.state):
+    with one_at_a_time(settings.state):
         with docker_engine.connect() as client:
             _check(client, settings)
         image = settings.image or node_image.ensure(LOCK, settings.state, tell)
         key = operator_key(_key_path(settings))
         with docker_engine.connect() as client:
-            found = containers.observe(client, settings.cluster_id)
+            found = observe_with(client, settings.cluster_id)
             plan = make_plan(settings, found, image=image, user_key=key.public)
             _apply(client, settings, found, plan, image, key.public, tell)
-            found = containers.observe(client, settings.cluster_id)
+            found = observe_with(client, settings.cluster_id)
         return _write_inventory(settings, found)
 
 
@@ -70,7 +72,7 @@ def preview(settings: LocalSettings) -> Plan:
     """Return what `up` would do, with the same refusals; touches nothing."""
     with docker_engine.connect() as client:
         _check(client, settings)
-        found = containers.observe(client, settings.cluster_id)
+        found = observe_with(client, settings.cluster_id)
     path = _key_path(settings)
     key = operator_key(path).public if path.exists() else ""
     image = settings.image or node_image.wanted_tag(LOCK)
@@ -80,7 +82,7 @@ def preview(settings: LocalSettings) -> Plan:
 def observe(cluster_id: str) -> Observed:
     """Return what the engine has of a cluster, found by labels alone."""
     with docker_engine.connect() as client:
-        return containers.observe(client, cluster_id)
+        return observe_with(client, cluster_id)
 
 
 def removable(cluster_id: str, door: Door, state: Path) -> tuple[str, ...]:
@@ -106,8 +108,8 @@ def down(cluster_id: str, door: Door, state: Path, tell: Tell = tell_nobody) -> 
     folder = _folder(state, cluster_id)
     if not folder.exists() and not docker_engine.answers():
         return ()
-    with _one_at_a_time(state), docker_engine.connect() as client:
-        found = containers.observe(client, cluster_id)
+    with one_at_a_time(state), docker_engine.connect() as client:
+        found = observe_with(client, cluster_id)
         check_owner(cluster_id, found, door=door, owner=str(state))
         there = {one.name or one.container: one.instance_id for one in found.machines}
         _each(
@@ -116,6 +118,8 @@ def down(cluster_id: str, door: Door, state: Path, tell: Tell = tell_nobody) -> 
             lambda name: containers.remove_machine(client, there[name]),
             tell,
         )
+        if found.store:
+            containers.remove_machine(client, found.store.instance_id)
         if found.network:
             remove_network(client, found.network)
         if folder.exists():
@@ -140,10 +144,12 @@ def _forget_cluster(state: Path, cluster_id: str) -> None:
 
 def _names(found: Observed) -> tuple[str, ...]:
     networks = [found.network.name] if found.network else []
-    return (*(machine.container for machine in found.machines), *networks)
+    stores = [found.store.container] if found.store else []
+    return (*(machine.container for machine in found.machines), *stores, *networks)
 
 
-def _one_at_a_time(state: Path) -> contextlib.AbstractContextManager[None]:
+def one_at_a_time(state: Path) -> contextlib.AbstractContextManager[None]:
+    """Hold the lock on the machines of a state folder for the length of the block."""
     return single_writer(state / "machines.lock", purpose="a change of local machines")
 
 
@@ -158,13 +164,13 @@ def _key_path(settings: LocalSettings) -> Path:
 def _check(client: docker.DockerClient, settings: LocalSettings) -> None:
     facts = client.info()
     check_fit(settings, cpus=facts["NCPU"], memory_bytes=facts["MemTotal"])
-    found = containers.observe(client, settings.cluster_id)
+    found = observe_with(client, settings.cluster_id)
     check_owner(settings.cluster_id, found, door=settings.door, owner=str(settings.state))
     path = settings.state / "inventory.json"
     known = _known_inventory(path)
     if known is None or known.cluster_id == settings.cluster_id:
         return
-    others = containers.observe(client, known.cluster_id).machines
+    others = observe_with(client, known.cluster_id).machines
     if known.provider == "local" and not others:
         return  # what it describes is gone
     by_fab = any(machine.door == "fab" for machine in others)
@@ -202,12 +208,17 @@ def _apply(
         made.append(containers.make_machine(client, settings, network, name, image, user_key))
 
     _each("remove machine", plan.remove, change(containers.remove_machine), tell)
+    if found.store and not found.network:
+        containers.remove_machine(client, found.store.instance_id)  # nothing reaches it now
     network = found.network or make_network(client, settings)
     try:
         _each("resume machine", plan.resume, change(containers.resume), tell)
         _each("change limits", plan.resize, change(containers.resize, settings), tell)
         _each("start machine", plan.start, change(containers.start), tell)
         _each("make machine", plan.create, make, tell)
+        if found.store and found.network:
+            path = machine_files.store(settings.state, settings.cluster_id)
+            local_store.wake(client, found.store, path)
     except BaseException:
         for container in made:
             containers.remove_machine(client, container)
@@ -255,6 +266,8 @@ def _write_inventory(settings: LocalSettings, found: Observed) -> Inventory:
         ssh_user=USER,
         ssh_key_path=str(_key_path(settings)),
         nodes=tuple(_node(machine, settings) for machine in found.machines),
+        bucket=found.store.bucket if found.store else None,
+        bucket_region=local_store.REGION if found.store else None,
     )
     if inventory == before:
         return inventory

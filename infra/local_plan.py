@@ -10,6 +10,7 @@ from infra.settings import LocalSettings
 # Private addresses that Docker's own default pools do not hand out.
 _POOL = ipaddress.ip_network("10.201.0.0/16")
 _FIRST_ADDRESS = 10
+_STORE_ADDRESS = 5
 _CPU_STEP = 0.005
 
 
@@ -37,6 +38,18 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Bucket:
+    """The container of a cluster's S3 server, and the bucket that it has."""
+
+    bucket: str
+    container: str
+    instance_id: str
+    state: str
+    door: str
+    owner: str
+
+
+@dataclass(frozen=True)
 class Network:
     """The network of one cluster, and when it was made."""
 
@@ -54,6 +67,7 @@ class Observed:
 
     machines: tuple[Machine, ...] = ()
     network: Network | None = None
+    store: Bucket | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +164,11 @@ def address_of(subnet: str, name: str) -> str:
     """Return the address of a machine: the same one each time it is made."""
     number = int(name.removeprefix("node-"))
     return str(ipaddress.ip_network(subnet)[_FIRST_ADDRESS + number])
+
+
+def store_address(subnet: str) -> str:
+    """Return the address of the cluster's S3 server, below those of the machines."""
+    return str(ipaddress.ip_network(subnet)[_STORE_ADDRESS])
 
 
 def free_subnet(taken: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from invoke.context import Context
 from contracts.errors import RefusedError
 from contracts.files import state_folder
 from contracts.inventory import Inventory
-from infra import local_nodes
+from infra import local_bucket, local_nodes
 from infra.local_plan import Plan
 from infra.settings import Door, check_name, parse_local
 from tasks import local_clusters
@@ -89,6 +89,17 @@ def down(
     return _removal(local_nodes.down(name, "fab", state, Progress()), dry_run=False)
 
 
+@verb(help={"name": NAME})
+def bucket(context: Context, name: str = CLUSTER) -> Answer:
+    """Give the machines a bucket, on an S3 server (versitygw) in their own network."""
+    check_name(name)
+    state = state_folder()
+    made, changed = local_bucket.add(name, state, Progress())
+    words = f"Done: the machines have the bucket {made}." if changed else "Nothing to change."
+    document = {"cluster_id": name, "bucket": made, "changes": changed}
+    return Answer(document, f"{words}\nNext: fab cluster.start brings its key to the nodes")
+
+
 def _every_down(state: Path, dry_run: bool) -> Answer:
     """Remove what `fab local.up` made, then name what only pulumi may remove."""
     found = local_clusters.of_state(state)
@@ -141,7 +152,11 @@ def status(context: Context, name: str = CLUSTER) -> Answer:
         for one in found.machines
     ]
     nothing = f"There are no machines in cluster {name}. Next: fab local.up --nodes 3"
-    return Answer({"cluster_id": name, "machines": machines}, "\n".join(lines) or nothing)
+    document: dict[str, Any] = {"cluster_id": name, "machines": machines}
+    if found.store:
+        document["bucket"] = {"name": found.store.bucket, "state": found.store.state}
+        lines.append(f"{'bucket':<10} {found.store.state:<8} {found.store.bucket}")
+    return Answer(document, "\n".join(lines) or nothing)
 
 
 def _plan_document(plan: Plan) -> dict[str, Any]:
@@ -178,4 +193,4 @@ def _up_text(plan: Plan, inventory: Inventory) -> str:
     return f"{done}\nNext: fab cluster.start --nodes {count} --engine ray"
 
 
-collection = Collection("local", up, down, status)
+collection = Collection("local", up, down, status, bucket)

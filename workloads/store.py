@@ -9,7 +9,10 @@ of its cluster.
 >>> store.write("models/best.json", b"{}")  # doctest: +SKIP
 """
 
+import functools
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from contracts import inventory as inventories
 from contracts import machine_files
 from contracts.errors import TandemError, UsageError
 from contracts.files import state_folder
+from workloads.store_errors import named
 
 SETTINGS = Path("~/.tandem/store.json")
 CREDENTIALS = Path("~/.tandem/credentials/store.ini")
@@ -54,6 +58,10 @@ class Store:
     prefix: str
     credentials: Path | None = None
 
+    def warm_up(self) -> None:
+        """Load what asking takes, without asking anything."""
+        self._asker.can_paginate("list_objects_v2")
+
     def facts(self, key: str) -> Facts:
         """Return what there is to know of an object of the data without reading it."""
         found = self._ask("head_object", key)
@@ -62,7 +70,20 @@ class Store:
     def read(self, key: str, first: int | None = None) -> bytes:
         """Return an object of the data, or its `first` bytes."""
         part = {} if first is None else {"Range": f"bytes=0-{first - 1}"}
-        data: bytes = self._ask("get_object", key, **part)["Body"].read()
+        return self._body(key, part)
+
+    def read_part(self, key: str, first: int, size: int, mark: str) -> bytes:
+        """Return `size` bytes of an object of the data from byte `first` on.
+
+        Raises ObjectReplaced if its mark is not `mark` any more.
+        """
+        part = {"Range": f"bytes={first}-{first + size - 1}", "IfMatch": f'"{mark}"'}
+        data = self._body(key, part)
+        if len(data) != size:
+            raise TandemError(
+                f"s3://{self.bucket}/{DATA}/{key} ended early: of {size} bytes at {first} "
+                f"there were {len(data)}."
+            )
         return data
 
     def write(self, key: str, data: bytes) -> None:
@@ -75,9 +96,14 @@ class Store:
 
     def keys(self, beginning: str = "") -> list[str]:
         """Return the keys of the data that begin so."""
-        pages = self._client().get_paginator("list_objects_v2")
-        found = pages.paginate(Bucket=self.bucket, Prefix=f"{DATA}/{beginning}")
-        return [one["Key"].removeprefix(f"{DATA}/") for one in found.search("Contents") if one]
+        start = f"{DATA}/{beginning}"
+
+        def look() -> list[str]:
+            pages = self._asker.get_paginator("list_objects_v2")
+            found = pages.paginate(Bucket=self.bucket, Prefix=start).search("Contents")
+            return [one["Key"].removeprefix(f"{DATA}/") for one in found if one]
+
+        return list(self._told(start, look))
 
     def keep(self, name: str, path: Path) -> str:
         """Copy a file to what this cluster found; return its whole key."""
@@ -91,20 +117,37 @@ class Store:
     def _ask(self, method: str, key: str, **options: Any) -> Any:
         return self._call(method, f"{DATA}/{key}", **options)
 
+    def _body(self, key: str, part: dict[str, Any]) -> bytes:
+        """Return what an object holds; its answer may break off after it began."""
+        whole = f"{DATA}/{key}"
+
+        def read() -> bytes:
+            found = self._asker.get_object(Bucket=self.bucket, Key=whole, **part)
+            return bytes(found["Body"].read())
+
+        return bytes(self._told(whole, read))
+
     def _call(self, method: str, key: str, **options: Any) -> Any:
+        return self._told(
+            key, lambda: getattr(self._asker, method)(Bucket=self.bucket, Key=key, **options)
+        )
+
+    def _told(self, key: str, work: Callable[[], Any]) -> Any:
+        """Do some work with an object; its failures are errors of ours."""
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
 
+        begin = time.monotonic()
         try:
-            call = getattr(self._client(), method)
-            return call(Bucket=self.bucket, Key=key, **options)
-        except (BotoCoreError, Boto3Error, ClientError) as error:
-            raise TandemError(
-                f"s3://{self.bucket}/{key} cannot be used here.",
-                cause=f"{type(error).__name__}: {error}",
-                next_step="see that the object is there and that these credentials may use it: "
-                "a node's are its role's, the operator's those of AWS_PROFILE",
-            ) from error
+            return work()
+        except (BotoCoreError, Boto3Error, ClientError, OSError) as error:
+            where = f"s3://{self.bucket}/{key}"
+            raise named(error, where, time.monotonic() - begin) from error
+
+    @functools.cached_property
+    def _asker(self) -> Any:
+        """One client for all that is asked: a new one costs as much as reading megabytes."""
+        return self._client()
 
     def _client(self) -> Any:
         import boto3  # a second of a small machine, which only this work pays

@@ -9,8 +9,8 @@ import pytest
 
 from contracts.errors import INTERRUPTED
 from infra import local_nodes
-from infra.local_containers import HOST_KEY, NODE
 from infra.local_network import CLUSTER, DOOR, OWNER
+from infra.local_observed import HOST_KEY, NODE
 from tests.command_line import FAB, ROOT
 from tests.integration.local_clusters import SIZE, docker_client, labelled, temporary_cluster
 

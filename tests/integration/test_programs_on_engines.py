@@ -110,7 +110,7 @@ def test_every_engine_finds_the_same_centres_to_the_last_bit(engine, home, tmp_p
     given = {key: spec.parameters[key] for key in ("iterations", "seed", "chunk_rows")}
     described = data(spec.parameters)
     for result in found:
-        fit, rows = lloyd.fit(
+        fit, rows, _ = lloyd.fit(
             spread, here, tasks=3, data=vars(described), **result.parameters, **given
         )
         assert result.scores == (-fit.inertia / rows,)

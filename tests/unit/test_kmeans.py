@@ -68,26 +68,20 @@ def test_an_empty_cluster_takes_the_farthest_row_as_scikit_learn_has_it(kind, tm
     x = np.concatenate([generator.normal(place, 0.1, (200, 2)) for place in (0, 5)])
     x = np.concatenate([x, [[30.0, 30.0], [-20.0, 9.0]]]).astype(kind)
     begin = np.array([[0, 0], [5, 5], [1e4, 1e4], [-1e4, 1e4]], dtype=kind)
-    described = datasets.Data("made", len(x), "made")
     parts = groups(chunks(len(x), 50), 3)
-    lloyd_rows = {"home": "", "data": vars(described)}
 
     def farthest(centres, count):
         found = [
             one
             for part in parts
-            for one in lloyd.farthest(part, **lloyd_rows, centres=centres, count=count)
+            for one in lloyd.farthest(x, part, centres=centres, count=count)
         ]
         return sorted(found, key=lambda one: -one[0])[:count]  # fmt: skip
 
     def assessed(centres):
-        return [
-            one for part in parts for one in lloyd.assess(part, **lloyd_rows, centres=centres)
-        ]
+        return [one for part in parts for one in lloyd.assess(x, part, centres=centres)]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lloyd, "rows_of", lambda home, data: x)
-        ours = lloyd.search(x, begin.astype(float), 10, assessed, farthest)
+    ours = lloyd.search(x, begin.astype(float), 10, assessed, farthest)
     theirs = KMeans(4, init=begin, n_init=1, max_iter=10, tol=0.0).fit(x)
     assert ours.inertia == pytest.approx(theirs.inertia_, rel=1e-4)
     assert np.allclose(ours.centres, theirs.cluster_centers_, atol=1e-3)

@@ -29,6 +29,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}\Z")
 
 
 @dataclass(frozen=True)
+class Outline:
+    """What the first bytes of an array's file say of it; `start` is where its numbers begin."""
+
+    shape: tuple[int, ...]
+    kind: np.dtype[Any]
+    start: int
+    by_columns: bool
+
+
+@dataclass(frozen=True)
 class Stored:
     """Data as they lie in a bucket; `mark` is another when the content of either file is."""
 
@@ -60,10 +70,8 @@ def look(dataset: str, store: Store) -> Stored:
     """
     keys = [f"{dataset.removeprefix(PREFIX)}/{name}" for name in FILES]
     marks = [store.facts(key).mark for key in keys]
-    (x_shape, x_kind), (y_shape, y_kind) = (
-        _header(store.read(key, HEADER_BYTES), f"s3://{store.bucket}/data/{key}")
-        for key in keys
-    )
+    x, y = (outline(key, store) for key in keys)
+    x_shape, x_kind, y_shape, y_kind = x.shape, x.kind.kind, y.shape, y.kind.kind
     if len(x_shape) != 2 or x_kind not in "biuf" or y_kind not in "biu" or not x_shape[1]:
         found = f"X is {x_shape} of kind {x_kind!r} and y is {y_shape} of kind {y_kind!r}"
     elif y_shape != (x_shape[0],):
@@ -103,17 +111,24 @@ def check(dataset: str, rows: int, version: str, store: Store) -> None:
         )
 
 
-def _header(data: bytes, where: str) -> tuple[tuple[int, ...], str]:
-    """Return shape and kind of the array whose file begins so."""
-    stream = io.BytesIO(data)
+def outline(key: str, store: Store) -> Outline:
+    """Return what the first bytes of an array in the bucket say of it.
+
+    Raises
+    ------
+    UsageError
+        If they are not those of an array.
+    """
+    stream = io.BytesIO(store.read(key, HEADER_BYTES))
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }
     try:
-        shape, _, kind = readers[np.lib.format.read_magic(stream)](stream)
+        shape, by_columns, kind = readers[np.lib.format.read_magic(stream)](stream)
     except (ValueError, KeyError) as error:
         raise UsageError(
-            f"{where} is no array as numpy.save writes it.", cause=str(error)
+            f"s3://{store.bucket}/data/{key} is no array as numpy.save writes it.",
+            cause=str(error),
         ) from error
-    return shape, kind.kind
+    return Outline(shape, kind, stream.tell(), by_columns)

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from workloads.data.chunks import rows_of
-from workloads.data.datasets import Data
+from workloads.data import reading
 from workloads.kmeans import lloyd
 from workloads.programs import Connected
 
@@ -22,8 +21,8 @@ def fit(
     chunk_rows: int,
 ) -> list[dict[str, Any]]:
     """Fit scikit-learn's KMeans from the same centres as every other form."""
-    x = rows_of(connected.home, Data(**data))
-    return [trial(fit_rows(x, clusters, iterations, seed), len(x))]
+    x, extra = reading.whole(connected.home, data)
+    return [trial(fit_rows(x, clusters, iterations, seed), len(x), extra)]
 
 
 def fit_rows(x: lloyd.Array, clusters: int, iterations: int, seed: int) -> lloyd.Fit:
@@ -38,14 +37,16 @@ def fit_rows(x: lloyd.Array, clusters: int, iterations: int, seed: int) -> lloyd
     return lloyd.Fit(np.asarray(model.cluster_centers_), model.inertia_, model.n_iter_)
 
 
-def trial(found: lloyd.Fit, rows: int) -> dict[str, Any]:
+def trial(
+    found: lloyd.Fit, rows: int, read: Mapping[str, float] | None = None
+) -> dict[str, Any]:
     """Return a fit as the result of its trial; the score is minus the mean squared distance."""
-    extra = {"inertia": found.inertia, "iterations": found.iterations}
+    extra = {"inertia": found.inertia, "iterations": found.iterations, **(read or {})}
     return {"scores": [-found.inertia / rows], "extra": extra}
 
 
 def warm_up(connected: Connected, *, data: Mapping[str, Any]) -> bool:
     """Load all that a first fit would have to load."""
-    x = rows_of(connected.home, Data(**data))
+    x = reading.few(connected.home, data)
     fit_rows(np.array(x[:1000]), 2, 2, 0)
     return True

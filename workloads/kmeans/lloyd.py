@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.data.chunks import Rows, chunks, groups, rows_of
-from workloads.data.datasets import Data
+from workloads.data import reading
+from workloads.data.chunks import Rows, chunks, groups
+from workloads.data.reading import Readers
 from workloads.programs import Connected, Spread
 
 START_ROWS = 4096
@@ -52,17 +53,14 @@ class Fit:
 
 def warm_up(home: str, data: Mapping[str, Any]) -> bool:
     """Load what a first task would have to load: libraries, and the outline of the data."""
-    x = rows_of(home, Data(**data))
-    assess_rows(x[:BLOCK_ROWS], np.array(x[:2], dtype=np.float64))
+    x = reading.few(home, data)
+    assess_rows(x, np.array(x[:2], dtype=np.float64))
     start(x[:64], 2, 0)
     return True
 
 
-def assess(
-    part: Sequence[Rows], *, home: str, data: Mapping[str, Any], centres: Array
-) -> list[Part]:
-    """Return what each chunk of a node's own copy of the data says of the centres."""
-    x = rows_of(home, Data(**data))
+def assess(x: Array, part: Sequence[Rows], *, centres: Array) -> list[Part]:
+    """Return what each chunk of the rows says of the centres."""
     return [assess_rows(x[first:last], centres) for first, last in part]
 
 
@@ -87,11 +85,8 @@ def assess_rows(x: Array, centres: Array) -> Part:
     return Part(sums, counts, squares)
 
 
-def farthest(
-    part: Sequence[Rows], *, home: str, data: Mapping[str, Any], centres: Array, count: int
-) -> list[Far]:
+def farthest(x: Array, part: Sequence[Rows], *, centres: Array, count: int) -> list[Far]:
     """Return the `count` rows farthest from their centres: squared distance, row, centre."""
-    x = rows_of(home, Data(**data))
     found: list[Far] = []
     for first, last in part:
         block = np.asarray(x[first:last], dtype=np.float64)
@@ -106,10 +101,19 @@ def farthest(
 
 def start(x: Array, clusters: int, seed: int) -> Array:
     """Return the centres to begin with: k-means++ on rows spread over the data evenly."""
+    return start_from(x[:: start_step(len(x), clusters)], clusters, seed)
+
+
+def start_step(rows: int, clusters: int) -> int:
+    """Return how far apart the rows lie that the first centres are chosen from."""
+    return max(1, rows // max(START_ROWS, 4 * clusters))
+
+
+def start_from(spread_out: Array, clusters: int, seed: int) -> Array:
+    """Return the centres to begin with, from rows that lie `start_step` apart."""
     from sklearn.cluster import kmeans_plusplus
 
-    wanted = max(START_ROWS, 4 * clusters)
-    sample = np.asarray(x[:: max(1, len(x) // wanted)][:wanted], dtype=np.float64)
+    sample = np.asarray(spread_out[: max(START_ROWS, 4 * clusters)], dtype=np.float64)
     centres, _ = kmeans_plusplus(sample, clusters, random_state=seed)
     return np.asarray(centres)
 
@@ -124,8 +128,8 @@ def fit(
     iterations: int,
     seed: int,
     chunk_rows: int,
-) -> tuple[Fit, int]:
-    """Return the fit of an engine, and of how many rows.
+) -> tuple[Fit, int, dict[str, float]]:
+    """Return the fit of an engine, of how many rows, and what reading them took.
 
     Parameters
     ----------
@@ -134,20 +138,21 @@ def fit(
     tasks : int
         How many parts an iteration is cut into at most.
     """
-    home = connected.home
-    x = rows_of(home, Data(**data))
+    readers = Readers(spread, connected, data, keep=True)
+    x = readers.rows
     parts = groups(chunks(len(x), chunk_rows), tasks)
 
     def assessed(centres: Array) -> list[Part]:
-        found = spread(assess, parts, home=home, data=data, centres=centres)
+        found = readers(assess, parts, centres=centres)
         return list(itertools.chain.from_iterable(found))
 
     def farthest_rows(centres: Array, count: int) -> list[Far]:
-        found = spread(farthest, parts, home=home, data=data, centres=centres, count=count)
+        found = readers(farthest, parts, centres=centres, count=count)
         return _first(itertools.chain.from_iterable(found), count)
 
-    begin = start(x, clusters, seed)
-    return search(x, begin, iterations, assessed, farthest_rows), len(x)
+    begin = start_from(readers.every(start_step(len(x), clusters), parts), clusters, seed)
+    found = search(x, begin, iterations, assessed, farthest_rows)
+    return found, len(x), readers.extra()
 
 
 def search(

@@ -13,7 +13,7 @@ from typing import Any
 
 from contracts.trial import TrialResult
 from workloads import checks, programs
-from workloads.data import chunks, datasets, points
+from workloads.data import bucket_rows, chunks, datasets, points, reading
 from workloads.data.points import data
 from workloads.engines import Unit
 from workloads.pca.parameters import (
@@ -52,22 +52,23 @@ SIZE = "points"
 QUALITY = "variance along a principal axis, as a part of the whole"
 # Products of single precision are added up in another order than scikit-learn's.
 TOLERANCE = 1e-4
+_SHARED = (checks, bucket_rows, chunks, points, programs, reading)
 
 
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in (checks, chunks, points, programs)]
+    shared = [Path(str(one.__file__)) for one in _SHARED]
     return [*sorted(Path(__file__).parent.glob("*.py")), *shared, *datasets.sources()]
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the data into a node's cache, once; return facts that all nodes must share."""
-    return datasets.prepare(home, data(parameters))
+    """See that a node has its copy of the data; return facts that all nodes must share."""
+    return reading.prepare(home, data(parameters))
 
 
 def preparation(spec: RunSpec) -> Unit:
     """Return the unit that puts the data into a node's cache."""
-    return datasets.preparation(spec.home, data(spec.parameters))
+    return reading.preparation(spec.home, data(spec.parameters))
 
 
 def warm_up(spec: RunSpec) -> Unit:

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from workloads.data.chunks import rows_of
-from workloads.data.datasets import Data
+from workloads.data import reading
 from workloads.pca import gram
 from workloads.programs import Connected
 
@@ -15,7 +14,9 @@ def fit(
     connected: Connected, *, data: Mapping[str, Any], components: int, chunk_rows: int
 ) -> list[dict[str, Any]]:
     """Fit scikit-learn's PCA with the solver that is its own choice for such data."""
-    return [gram.trial(fit_rows(rows_of(connected.home, Data(**data)), components))]
+    x, extra = reading.whole(connected.home, data)
+    found = gram.trial(fit_rows(x, components))
+    return [{**found, "extra": {**found["extra"], **extra}}]
 
 
 def fit_rows(x: gram.Array, components: int) -> gram.Solved:
@@ -30,5 +31,5 @@ def fit_rows(x: gram.Array, components: int) -> gram.Solved:
 
 def warm_up(connected: Connected, *, data: Mapping[str, Any]) -> bool:
     """Load all that a first fit would have to load."""
-    fit_rows(np.array(rows_of(connected.home, Data(**data))[:1000]), 1)
+    fit_rows(np.array(reading.few(connected.home, data)[:1000]), 1)
     return True

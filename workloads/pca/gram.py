@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.data import datasets
-from workloads.data.chunks import Rows, chunks, groups, rows_of
-from workloads.data.datasets import Data
+from workloads.data import reading
+from workloads.data.chunks import Rows, chunks, groups
+from workloads.data.reading import Readers
 from workloads.programs import Connected, Spread
 
 BLOCK_ROWS = 2048
@@ -42,11 +42,8 @@ class Solved:
     variance: float
 
 
-def gathered(
-    part: Sequence[Rows], *, home: str, data: Mapping[str, Any], shift: Array
-) -> list[Part]:
-    """Return what each chunk of a node's own copy of the data contributes."""
-    x = rows_of(home, Data(**data))
+def gathered(x: Array, part: Sequence[Rows], *, shift: Array) -> list[Part]:
+    """Return what each chunk of the rows contributes."""
     return [gathered_rows(x[first:last], shift) for first, last in part]
 
 
@@ -84,14 +81,15 @@ def fit(
     chunk_rows: int,
 ) -> list[dict[str, Any]]:
     """Return the result of the trial, from at most `tasks` tasks anywhere."""
-    home = connected.home
-    x = rows_of(home, Data(**data))
+    readers = Readers(spread, connected, data, keep=False)
+    x = readers.rows
     if components > x.shape[1]:
         raise ValueError(f"{components} components were asked for of {x.shape[1]} columns")
     shift = x[:SHIFT_ROWS].mean(axis=0, dtype=np.float64)
     parts = groups(chunks(len(x), chunk_rows), tasks)
-    found = spread(gathered, parts, home=home, data=data, shift=shift)
-    return [trial(solve([one for some in found for one in some], components))]
+    found = readers(gathered, parts, shift=shift)
+    one = trial(solve([one for some in found for one in some], components))
+    return [{**one, "extra": {**one["extra"], **readers.extra()}}]
 
 
 def trial(found: Solved) -> dict[str, Any]:
@@ -103,7 +101,7 @@ def trial(found: Solved) -> dict[str, Any]:
 
 def warm_up(home: str, data: Mapping[str, Any]) -> bool:
     """Load what a first task would have to load: libraries, and the outline of the data."""
-    x, _ = datasets.load(home, Data(**data))
-    part = gathered_rows(np.asarray(x[:BLOCK_ROWS]), np.zeros(x.shape[1]))
+    x = reading.few(home, data)
+    part = gathered_rows(np.asarray(x), np.zeros(x.shape[1]))
     solve([part], 1)
     return True
