@@ -7,6 +7,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from contracts.errors import UsageError
+from tasks import data_get
 from tasks.verb import Answer, verb, whole_number
 
 
@@ -29,8 +30,9 @@ def names(context: Context) -> Answer:
         "dataset": "a name that fab data.list shows, such as blobs:54x10,noise=0.05",
         "rows": "how many; by default all there are, or 20000 of generated data",
         "out": "the folder to make; by default data/ and the version of the data",
-        "form": "npy (X.npy and y.npy, as a bucket has them) or csv (in parts)",
-        "chunk-rows": "the rows of a CSV part",
+        "form": "npy (X.npy and y.npy, as a bucket has them), csv or parquet (in parts)",
+        "chunk-rows": "the rows of a part",
+        "to": "bucket: put the folder into the cluster's bucket, too, under its own name",
     }
 )
 def generate(
@@ -40,6 +42,7 @@ def generate(
     out: str = "",
     form: str = "npy",
     chunk_rows: str = "100000",
+    to: str = "",
 ) -> Answer:
     """Write data into files of a new folder, with their checksums."""
     from workloads.data import datasets, files
@@ -52,6 +55,7 @@ def generate(
         raise UsageError(
             f"--form {form!r:.80} is none of {', '.join(files.FORMS)}.", next_step="--form csv"
         )
+    data_get.check_place(to)
     count = whole_number(rows, "--rows") if rows else None
     most = datasets.most_rows(dataset)
     if count is not None and count > most:
@@ -64,9 +68,14 @@ def generate(
     document = files.write(data, folder, form=form, chunk_rows=size)
     words = f"{document['rows']} x {document['columns']} of {data.version}"
     text = f"Wrote {words} into {folder}, {len(document['sha256'])} files."
-    return Answer({**document, "folder": str(folder)}, text)
+    answer = {**document, "folder": str(folder)}
+    if to:
+        answer["bucket"] = data_get.put(folder, folder.name)
+        text += f"\nPut into {answer['bucket']['place']}"
+    return Answer(answer, text)
 
 
 collection = Collection("data")
 collection.add_task(names, "list")
 collection.add_task(generate)
+collection.add_task(data_get.get)

@@ -90,6 +90,13 @@ class Store:
         """Write an object of the data; readers see the old one or all of the new."""
         self._ask("put_object", key, Body=data)
 
+    def send(self, key: str, path: Path) -> None:
+        """Copy a file to an object of the data; readers see the old one or all of the new."""
+        from boto3.s3.transfer import TransferConfig
+
+        whole = TransferConfig(multipart_threshold=ONE_PART_BYTES)
+        self._ask("upload_file", key, Filename=str(path), Config=whole)
+
     def fetch(self, key: str, path: Path) -> None:
         """Copy an object of the data into a file, in parts at once where it is large."""
         self._ask("download_file", key, Filename=str(path))

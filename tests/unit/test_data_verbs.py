@@ -4,7 +4,9 @@ import csv
 import json
 
 import numpy as np
+import pandas
 import pytest
+from pyarrow import parquet
 
 from contracts.errors import BAD_USAGE, DONE, REFUSED
 from tasks import data as verbs
@@ -33,7 +35,7 @@ def test_every_name_is_listed_with_its_origin(capsys):
     assert len(catalogue.entries()) == len(known)
 
 
-@pytest.mark.parametrize("form", ["npy", "csv"])
+@pytest.mark.parametrize("form", ["npy", "csv", "parquet"])
 def test_files_hold_the_data(form, capsys, place):
     options = {"dataset": BLOBS, "rows": "250", "out": "made/here", "chunk_rows": "100"}
     code, document = answer(verbs.generate, capsys, form=form, **options)
@@ -47,6 +49,13 @@ def test_files_hold_the_data(form, capsys, place):
     if form == "npy":
         assert np.array_equal(np.load(folder / "X.npy"), x)
         assert np.array_equal(np.load(folder / "y.npy"), y)
+        return
+    if form == "parquet":
+        tables = [parquet.read_table(folder / name).to_pandas() for name in names]
+        table = pandas.concat(tables)
+        assert [len(one) for one in tables] == [100, 100, 50]
+        assert table["y"].tolist() == y.tolist()
+        assert np.array_equal(table[["x0", "x1", "x2"]].to_numpy(), x)
         return
     assert names == ["part-00000.csv", "part-00001.csv", "part-00002.csv"]
     texts = [(folder / name).read_text().splitlines() for name in names]
@@ -69,7 +78,8 @@ def test_nothing_is_overwritten(capsys, place):
     [
         {"dataset": "mnist"},
         {"dataset": "blobs:0x3"},
-        {"dataset": BLOBS, "form": "parquet"},
+        {"dataset": BLOBS, "form": "xml"},
+        {"dataset": BLOBS, "to": "moon"},
         {"dataset": BLOBS, "rows": "none"},
         {"dataset": "iris", "rows": "151"},
         {"dataset": BLOBS, "chunk_rows": "0", "form": "csv"},

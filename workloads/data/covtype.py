@@ -18,6 +18,13 @@ def checksum() -> str:
     return str(_covtype.ARCHIVE.checksum)
 
 
+def address() -> str:
+    """Return where scikit-learn downloads the archive from."""
+    from sklearn.datasets import _covtype
+
+    return str(_covtype.ARCHIVE.url)
+
+
 def fetch(downloads: Path | None) -> Block:
     """Return X and y, from the folder of downloads where they are there already.
 

@@ -1,4 +1,4 @@
-"""Data sets as files that any program reads: NumPy arrays, or CSV in parts."""
+"""Data sets as files that any program reads: NumPy arrays, or CSV or Parquet in parts."""
 
 import csv
 import os
@@ -16,7 +16,7 @@ from workloads.data import datasets
 from workloads.data.datasets import Data
 from workloads.data.hashes import checksums
 
-FORMS = ("npy", "csv")
+FORMS = ("npy", "csv", "parquet")
 
 
 def write(data: Data, folder: Path, *, form: str, chunk_rows: int) -> dict[str, Any]:
@@ -30,9 +30,9 @@ def write(data: Data, folder: Path, *, form: str, chunk_rows: int) -> dict[str, 
         Is made here, beside the others in its parent.
     form : str
         `npy`: X.npy and y.npy, as a bucket has them. `csv`: part-00000.csv and so on, with
-        columns x0, x1, ... and y.
+        columns x0, x1, ... and y. `parquet`: the same as part-00000.parquet and so on.
     chunk_rows : int
-        The rows of a CSV part.
+        The rows of a part.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def write(data: Data, folder: Path, *, form: str, chunk_rows: int) -> dict[str, 
         else:
             x, y = datasets.load(str(copy), data)
             made.mkdir()
-            _write_csv(made, x, y, chunk_rows)
+            (_write_csv if form == "csv" else _write_parquet)(made, x, y, chunk_rows)
         names = sorted(one.name for one in made.iterdir())
         document = {
             "data": data.version,
@@ -70,8 +70,24 @@ def write(data: Data, folder: Path, *, form: str, chunk_rows: int) -> dict[str, 
     return document
 
 
+def _heads(x: Any) -> list[str]:
+    return [*(f"x{column}" for column in range(x.shape[1])), "y"]
+
+
+def _write_parquet(folder: Path, x: Any, y: Any, chunk_rows: int) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    heads = _heads(x)
+    for part, first in enumerate(range(0, len(x), chunk_rows)):
+        block = np.asarray(x[first : first + chunk_rows])
+        columns = [*block.T, np.asarray(y[first : first + chunk_rows])]
+        table = pyarrow.table([pyarrow.array(one) for one in columns], names=heads)
+        parquet.write_table(table, folder / f"part-{part:05}.parquet")
+
+
 def _write_csv(folder: Path, x: Any, y: Any, chunk_rows: int) -> None:
-    heads = [*(f"x{column}" for column in range(x.shape[1])), "y"]
+    heads = _heads(x)
     for part, first in enumerate(range(0, len(x), chunk_rows)):
         with open(folder / f"part-{part:05}.csv", "w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
