@@ -115,7 +115,7 @@ def _download(archive: Any, place: Path, seconds: float, progress: Progress) -> 
     from contracts.progress import step
     from workloads.data import archives, download, shelf
 
-    path = place.parent / "downloads" / archive.file
+    path = place.parent / ".downloads" / archive.file
     found = download.hash_of(path) if path.exists() else None
     if found is None or found != (archive.sha256 or found):
         with step(progress, "data", f"download {path.name}"):

@@ -106,7 +106,7 @@ def open_rows(data: Data, keep: Path | None = None) -> BucketRows:
     TandemError
         If they cannot be had, or are not those that the version means.
     """
-    return BucketRows(_source(data), data.rows, keep)
+    return BucketRows(source_of(data), data.rows, keep)
 
 
 def keeping(home: str, version: str, token: str) -> Path:
@@ -128,7 +128,8 @@ def keeping(home: str, version: str, token: str) -> Path:
 
 
 @functools.lru_cache(maxsize=2)
-def _source(data: Data) -> Source:
+def source_of(data: Data) -> Source:
+    """Return what is known of some data of the bucket, looked up once by a process."""
     asked = store.open_store()
     bucket.check(data.dataset, data.rows, data.version, asked)
     key = f"{data.dataset.removeprefix(bucket.PREFIX)}/{bucket.FILES[0]}"

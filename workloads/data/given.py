@@ -131,9 +131,7 @@ def _labels(path: Path, name: str, column: Any) -> tuple[NDArray[np.int64], list
         if not np.array_equal(values, np.round(values)):
             raise InvalidDocument(
                 source=str(path),
-                problems=[
-                    f"{name} must be whole numbers or texts, has {values[0]:g} and others"
-                ],
+                problems=[f"{name}: must be whole numbers or texts, begins {values[0]:g}"],
                 next_step="--label another column",
             )
         return values.astype(np.int64), []
