@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workloads.data import covtype, synthetic_covtype
+from workloads.data import archives, covtype, synthetic_covtype
 from workloads.data.datasets import BUNDLED, COVTYPE, COVTYPE_LIKE, SYNTHETIC
 
 COLUMNS: Mapping[str, int] = {"digits": 64, "iris": 4, "wine": 13, "breast_cancer": 30}
@@ -28,6 +28,10 @@ def entries() -> list[Entry]:
             for name, count in BUNDLED.items()
         ),
         Entry(COVTYPE, rows, columns, "real, downloaded by each node, checksum verified"),
+        Entry(
+            archives.FLIGHTS, "ten years", "of flights",
+            "real, by fab data.get nycflights: a CSV a year, 1990 to 1999",
+        ),
         Entry(SYNTHETIC, "any", columns, "generated in cover type's shape"),
         Entry(
             COVTYPE_LIKE, "any", columns,
@@ -38,5 +42,5 @@ def entries() -> list[Entry]:
             "generated, C centres and a share of noise between them",
         ),
         Entry("bucket:NAME", "as it lies there", "as it lies there",
-              "yours, X.npy and y.npy under data/NAME/ of the cluster's bucket"),
+              "yours, put into the cluster's bucket by fab data.get, as X.npy and y.npy"),
     ]  # fmt: skip
