@@ -67,9 +67,9 @@ def test_its_key_is_in_files_of_their_owners_and_in_no_argument_or_setting(made)
     assert len(secret) == 40
     held = container(made)
     assert secret not in json.dumps(held.attrs)
-    assert secret not in run_inside(held, "cat", "/proc/1/cmdline", user="root").output
+    assert secret not in run_inside(held, "cat", "/proc/1/cmdline", user="65534").output
     assert secret not in made.inventory_path.read_text()
-    mode = run_inside(held, "stat", "-c", "%a %u", "/srv/store/keys", user="root").output
+    mode = run_inside(held, "stat", "-c", "%a %u", "/srv/store/keys", user="65534").output
     assert mode.split() == ["600", "65534"]
 
 
