@@ -61,7 +61,8 @@ class BucketRows:
     def __getitem__(self, rows: slice | int | np.integer[Any]) -> NDArray[Any]:
         if not isinstance(rows, slice):
             row = range(len(self))[int(rows)]
-            return self._read(row, row + 1)[0]
+            one: NDArray[Any] = self._read(row, row + 1)[0]
+            return one
         first, last, step = rows.indices(len(self))
         if step != 1:
             raise ValueError("rows of the bucket are read in one piece")
