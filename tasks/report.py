@@ -1,10 +1,7 @@
 """`fab report.*`: what a sweep found, as a page, as text and as a table."""
 
-import contextlib
 import datetime
 import math
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +9,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from contracts.errors import PARTIAL, TandemError, UsageError
-from contracts.progress import Event
+from contracts.progress import step
 from tasks.progress import Progress
 from tasks.verb import Answer, listed, verb
 from workloads.sweeps import results as sweeps
@@ -50,8 +47,9 @@ def build(
     read: dict[str, Reading] = {}
     unreadable: dict[str, str] = {}
     built: dict[str, Built] = {}
+    tell = Progress(least_seconds=2.0)
     for one in dict.fromkeys([*asked, *current]):
-        with _told(one):
+        with step(tell, "report", one):
             try:
                 read[one] = reading.read(root / one, price=assumed, currency=currency)
             except TandemError as error:
@@ -70,21 +68,21 @@ def build(
     )
     reports = {one: _document(built[one]) for one in asked if one in built}
     answers = [line for one in current if one in read for line in index.answers(read[one])]
+    effects = [line for one in current if one in read for line in index.effects(read[one])]
     complete = all(read[one].evidence.complete for one in reports)
-    return Answer(
-        {"index": str(first), "reports": reports, "answers": answers, "unreadable": unreadable},
-        "\n\n".join([*(_words(one, built[one]) for one in reports), f"All sweeps: {first}"]),
-        0 if complete and not unreadable else PARTIAL,
-    )
-
-
-@contextlib.contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Tell of a report that takes its time."""
-    tell, begin = Progress(least_seconds=2.0), time.monotonic()
-    tell(Event("report", name, "running"))
-    yield
-    tell(Event("report", name, "done", time.monotonic() - begin))
+    words = [
+        *(_words(one, built[one]) for one in reports),
+        *(f"{one} cannot be read: {why}" for one, why in unreadable.items()),
+        f"All sweeps: {first}",
+    ]
+    document = {
+        "index": str(first),
+        "answers": answers,
+        "settings": effects,
+        "reports": reports,
+        "unreadable": unreadable,
+    }
+    return Answer(document, "\n\n".join(words), 0 if complete and not unreadable else PARTIAL)
 
 
 def _names(root: Path, names: list[str]) -> list[str]:

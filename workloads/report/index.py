@@ -1,7 +1,7 @@
 """The first page over all sweeps: which engine, how many nodes, was it worth it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,15 @@ def write(
 def answers(reading: Reading) -> list[dict[str, Any]]:
     """Return what the page answers of one sweep for a program to read."""
     return [{"sweep": reading.name, **one.document()} for one in reading.findings]
+
+
+def effects(reading: Reading) -> list[dict[str, Any]]:
+    """Return what each setting of one sweep does to the time for a program to read."""
+    return [
+        {"sweep": reading.name, "of": one.of, **asdict(effect)}
+        for one in settings.settings_of(reading.evidence)
+        for effect in one.effects
+    ]
 
 
 def headline(readings: Sequence[Reading]) -> str:
