@@ -91,18 +91,22 @@ def test_what_trials_tell_stands_in_columns_with_units():
     assert extras.table(evidence()).rows == ()
 
 
-def test_a_run_in_which_a_worker_was_started_again_is_marked_and_left_out(tmp_path):
+def test_a_run_in_which_workers_were_lost_is_marked_and_left_out(tmp_path):
     def restarted(run, index):
         hit = (run.cell.engine, run.cell.nodes, run.repeat) == ("dask", 2, 2)
-        return {"worker restarts": 2.0 if hit and not index else 0.0}
+        lost = 2.0 if hit and not index else 0.0
+        return {"workers_added": lost, "memory_kills": lost / 2}
 
     entries = sweep_journal.entries(extra=restarted)
     found = gather(sweep_journal.history(entries))
     assert [(one.cell, one.row.repeat) for one in found.left_out] == [(Cell("dask", 2), 2)]
     assert len(found.seconds(Cell("dask", 2))) == 2
-    assert left_out(found).rows[0][-1] == "2 workers were started again"
+    assert left_out(found).rows[0][-1] == "lost 2 workers within a node"
     built = build(sweep_journal.write(tmp_path / "flights", entries))
-    assert "2 workers were started again" in built.html.read_text()
+    assert "lost 2 workers within a node" in built.html.read_text()
+    told = {row[0]: row for row in extras.table(found).rows}
+    assert told["Dask, left out"] == ("Dask, left out", "2", "0 (0 to 1)", "0 (0 to 2)")
+    assert told["Dask"][2:] == ("0", "0")
     rows = list(csv.DictReader(built.csv.read_text().splitlines()))
     (marked,) = [row for row in rows if row["comparable"] == "False"]
-    assert marked["left_out_because"] == "2 workers were started again"
+    assert marked["left_out_because"] == "lost 2 workers within a node"

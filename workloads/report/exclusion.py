@@ -6,6 +6,9 @@ from contracts.trial import TrialResult
 from workloads.sweeps.plan import PlannedRun
 from workloads.sweeps.records import RunRecord
 
+# What a trial tells beside its scores if the engine lost one of its processes meanwhile.
+WORKERS_LOST = ("worker restarts", "worker_restarts", "workers_added", "memory_kills")
+
 
 def exclusion(row: RunRecord, trials: int, restarts: float = 0) -> str | None:
     """Return why a row must not be compared with others; None if it may.
@@ -17,13 +20,13 @@ def exclusion(row: RunRecord, trials: int, restarts: float = 0) -> str | None:
     trials : int
         How many trials a whole run has.
     restarts : float
-        How many workers the engine started again, for want of memory say.
+        How many workers the engine lost and started again, for want of memory say.
     """
     if row.deaths:
         words = [f"{one['node']} after {one['after_seconds']:.0f} s" for one in row.deaths]
         return f"lost {', '.join(words)}"
     if restarts:
-        return f"{restarts:.0f} worker{'s were' if restarts > 1 else ' was'} started again"
+        return f"lost {restarts:.0f} worker{'s' if restarts > 1 else ''} within a node"
     if row.status != "finished":
         return f"{row.status}: {row.reason or 'no reason known'}"
     if row.starts != 1:
@@ -42,14 +45,13 @@ def exclusion(row: RunRecord, trials: int, restarts: float = 0) -> str | None:
 def restarts(
     runs: Sequence[PlannedRun], results: Mapping[str, TrialResult]
 ) -> dict[str, float]:
-    """Return how many workers were started again in each run, where its trials tell that."""
-    return {
-        run.run_id: sum(
-            value
-            for trial in run.trials
-            if trial.trial_id in results
-            for name, value in results[trial.trial_id].extra.items()
-            if "restarts" in name
-        )
-        for run in runs
-    }
+    """Return how many workers were lost in each run, where its trials tell that.
+
+    A worker that was killed and came anew is counted under several names, and once here.
+    """
+    found = {}
+    for run in runs:
+        extras = [results[one.trial_id].extra for one in run.trials if one.trial_id in results]
+        counts = (sum(extra.get(name, 0.0) for extra in extras) for name in WORKERS_LOST)
+        found[run.run_id] = max(counts)
+    return found

@@ -1,6 +1,8 @@
 """What trials tell of themselves beside their scores: numbers by name, of any workload."""
 
 import statistics
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from workloads.report.evidence import Evidence
 from workloads.report.resources import byte_words
@@ -15,40 +17,61 @@ HOW = (
 
 
 def table(evidence: Evidence) -> Table:
-    """Return a row for each cell and a column for each name that any of its trials told."""
-    found = _values(evidence)
+    """Return a row for each cell and a column for each name that any of its trials told.
+
+    Runs that were left out stand in rows of their own: what they tell is often why.
+    """
+    clean = _values(evidence, {row.run_id for rows in evidence.clean.values() for row in rows})
+    others = _values(evidence, {one.row.run_id for one in evidence.left_out} - set(clean.runs))
     names = sorted(
-        {name for values in found.values() for name in values if name not in ELSEWHERE},
+        {name for found in (clean, others) for name in found.names if name not in ELSEWHERE},
         key=lambda name: (not name.endswith("seconds"), name),
     )
     if not names:
         return Table(("Engine",), (), frozenset())
     varied = bool(evidence.plan.variations)
-    rows = tuple(
+    rows = [
         (
-            cell.engine.capitalize(),
+            f"{cell.engine.capitalize()}{mark}",
             *((", ".join(cell.variation) or NOTHING,) if varied else ()),
             str(cell.nodes),
-            *(_told(name, found[cell].get(name, [])) for name in names),
+            *(_told(name, found.by_cell[cell].get(name, [])) for name in names),
         )
-        for cell in in_order(evidence)
-        if cell in found
-    )
+        for found, cells, mark in (
+            (clean, in_order(evidence), ""),
+            (others, list(others.by_cell), ", left out"),
+        )
+        for cell in cells
+        if cell in found.by_cell
+    ]
     first = ("Engine", "Variation", "Nodes") if varied else ("Engine", "Nodes")
     heads = (*first, *(_head(name) for name in names))
-    return Table(heads, rows, frozenset(range(len(first) - 1, len(heads))))
+    return Table(heads, tuple(rows), frozenset(range(len(first) - 1, len(heads))))
 
 
-def _values(evidence: Evidence) -> dict[Cell, dict[str, list[float]]]:
-    clean = {row.run_id for rows in evidence.clean.values() for row in rows}
-    found: dict[Cell, dict[str, list[float]]] = {}
+@dataclass
+class _Values:
+    """What the trials of some runs tell: values by name, by the cell of the run."""
+
+    by_cell: dict[Cell, dict[str, list[float]]] = field(default_factory=dict)
+    runs: set[str] = field(default_factory=set)
+
+    @property
+    def names(self) -> set[str]:
+        return {name for values in self.by_cell.values() for name in values}
+
+
+def _values(evidence: Evidence, wanted: Collection[str]) -> _Values:
+    found = _Values()
     for run in evidence.runs:
-        if run.run_id not in clean:
+        if run.run_id not in wanted:
             continue
+        found.runs.add(run.run_id)
         for trial in run.trials:
             result = evidence.results.get(trial.trial_id)
             for name, value in (result.extra if result is not None else {}).items():
-                found.setdefault(run.cell, {}).setdefault(name, []).append(value)
+                of_cell = found.by_cell.setdefault(run.cell, {})
+                of_cell.setdefault(name, []).append(value)
     return found
 
 

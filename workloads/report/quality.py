@@ -3,6 +3,8 @@
 import statistics
 from collections.abc import Mapping
 
+from matplotlib.axes import Axes
+
 from contracts.trial import TrialResult
 from workloads.report.canvas import Canvas
 from workloads.report.evidence import Evidence
@@ -56,9 +58,19 @@ def drawing(evidence: Evidence, name: str = "quality") -> list[Drawing]:
             ]
         if not said:
             return []
+        _widen(canvas.axes[0])
         finish(canvas.axes[0], evidence, "best score", labels, zero=False)
     words = "The best score of each run. Lines that lie on each other found the same."
     return [Drawing(name, title, words, canvas.svg(title, f"Scores: {'; '.join(said)}."))]
+
+
+def _widen(axes: Axes) -> None:
+    """Show a fiftieth of the scores' size at least, so that what is the same looks the same."""
+    low, high = axes.get_ylim()
+    middle = (low + high) / 2
+    half = max((high - low) / 2, 0.01 * abs(middle), 1e-12)
+    axes.set_ylim(middle - half, middle + half)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
 
 
 def best_score(evidence: Evidence, cell: Cell) -> float | None:
