@@ -20,6 +20,7 @@ from workloads.sweeps.plan import Work
 
 pytestmark = pytest.mark.slow
 KNN = dataclasses.replace(WORK, workload="knn")
+FEW = {"engines": ("dask", "plain"), "node_counts": (1, 3), "repeats": 2}
 OLD = "forest-until-20261122-005128"
 
 
@@ -48,11 +49,11 @@ def swept(tmp_path, monkeypatch):
     """The results of three workloads, of one that was started anew, and a broken journal."""
     monkeypatch.chdir(tmp_path)
     results = tmp_path / "results"
-    sweep_journal.write(results / OLD, sweep_journal.entries(repeats=1))
-    sweep_journal.write(results / "forest", sweep_journal.entries())
-    sweep_journal.write(results / "digits", sweep_journal.entries(work=KNN, time=tiny))
+    sweep_journal.write(results / OLD, sweep_journal.entries(**FEW))
+    sweep_journal.write(results / "forest", sweep_journal.entries(**FEW))
+    sweep_journal.write(results / "digits", sweep_journal.entries(**FEW, work=KNN, time=tiny))
     sweep_journal.write(
-        results / "shared", sweep_journal.entries(**varied(REUSE), repeats=2, price=None)
+        results / "shared", sweep_journal.entries(**FEW, **varied(REUSE), price=None)
     )
     sweep_journal.write(results / "broken", [])
     return results
@@ -80,7 +81,7 @@ def test_one_page_answers_for_all_sweeps(typed, swept):
     assert len(page.ids) == len(set(page.ids))
     assert "Worth distributing: forest. Do not distribute: knn." in text
     assert "Do not distribute this: one plain machine takes 0.200 s" in text
-    assert "Where the time goes on Dask on 2 nodes" in text
+    assert "Where the time goes on Dask on 3 nodes" in text
     assert "Published times beside ours: other machines" in text
     assert "reuse, false to true" in text
     assert f"{OLD}" in text

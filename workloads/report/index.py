@@ -119,8 +119,8 @@ def headline(readings: Sequence[Reading]) -> str:
     if not verdicts:
         return "No sweep has been measured yet."
     groups: dict[str, list[str]] = {}
-    for workload, found in verdicts.items():
-        certain = found - {"unknown"} or found
+    for workload, known in verdicts.items():
+        certain = known - {"unknown"} or known
         words = _GROUPS[next(iter(certain))] if len(certain) == 1 else _MIXED
         groups.setdefault(words, []).append(workload)
     return " ".join(f"{words}: {', '.join(names)}." for words, names in groups.items())

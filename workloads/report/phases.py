@@ -108,7 +108,7 @@ def drawing(evidence: Evidence, cells: Sequence[Cell], name: str = "phases") -> 
         axes = canvas.axes[0]
         for level, (cell, found) in enumerate(bars.items()):
             begin = 0.0
-            axes.text(0, level - 0.32, shortened(named(cell), 60), color=INK, va="bottom")
+            axes.text(0, level - 0.32, shortened(named(cell), 52), color=INK, va="bottom")
             for phase, colour in zip(NAMES, PHASES, strict=True):
                 axes.barh(level, found[phase], left=begin, color=colour, height=0.5,
                           linewidth=0)  # fmt: skip

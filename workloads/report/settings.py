@@ -106,8 +106,8 @@ def drawing(settings: Settings) -> Drawing:
             axes.plot([1, at[0]], [row, row], color=colour, linewidth=2, alpha=0.5)
             axes.plot(at, [row] * len(at), "o", color=colour, markersize=6,
                       markeredgecolor=PAPER)  # fmt: skip
-            change = shortened(f"{one.levels[0].value} → {one.levels[-1].value}", 44)
-            words = f"{one.name}  {number(one.ratio)}x  {change}"
+            ends = " → ".join(shortened(one.levels[end].value, 14) for end in (0, -1))
+            words = f"{shortened(one.name, 20)}  {number(one.ratio)}x  {ends}"
             axes.annotate(words, (1, row), xytext=(0, 6), va="bottom",
                           textcoords="offset points", color=colour)  # fmt: skip
         axes.axvline(1, color=MUTED, linewidth=1, linestyle=DOTS)
