@@ -123,6 +123,17 @@ def test_an_engine_that_ran_already_took_as_long_to_start():
     assert phases.spent(warm, Cell("ray", 3))["engine start"] == 0.0
 
 
+def test_the_parts_of_a_sweep_share_the_start_of_an_engine():
+    """The first variation finds no engine and starts it, the next one finds it there."""
+
+    def change(row):
+        first = row.wall_seconds < 130
+        return dataclasses.replace(row, bringup={"seconds": 9.0, "changed": ["x"] * first})
+
+    for one in found_in(**varied(ROWS), change=change, node_counts=(1, 3)):
+        assert one.phases["engine start"] == 9.0, one.part
+
+
 def test_phases_add_up_and_plain_comes_first():
     found = evidence()
     cells = phases.chosen(found)

@@ -168,7 +168,7 @@ def _sweep(root: Path, reading: Reading, index: int) -> Sweep:
         zip(evidence.parts(), reading.findings, strict=True), 1
     ):
         if found.verdict == "no":
-            shown += phases.drawing(part, _compared(part), f"phases-{index}-{number}")
+            shown += phases.drawing(evidence, _compared(part), f"phases-{index}-{number}")
     effects = [
         sentence
         for one in settings.settings_of(evidence)

@@ -1,7 +1,7 @@
 """Where the time goes: from an engine that is not there yet to the result."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -27,7 +27,8 @@ Spent = Mapping[str, float]
 def spent(evidence: Evidence, cell: Cell) -> Spent | None:
     """Return the median seconds of each phase of a cell's runs; None without a run.
 
-    Where CPU seconds are not known, all of the work's time counts as work.
+    The evidence is that of a whole sweep, whose parts share the start of an engine. Where CPU
+    seconds are not known, all of the work's time counts as work.
     """
     rows = evidence.clean.get(cell, ())
     if not rows or not any(row.phases for row in rows):
@@ -58,8 +59,11 @@ def chosen(evidence: Evidence) -> list[Cell]:
     return found[:MOST_ROWS]
 
 
-def sentence(evidence: Evidence, cell: Cell) -> str:
-    """Return where the time of one cell goes, the largest phase first; empty if unknown."""
+def sentence(evidence: Evidence, cell: Cell, known: Collection[str] = ()) -> str:
+    """Return where the time of one cell goes, the largest phase first; empty if unknown.
+
+    Of the settings of the cell those are not named that are `known`.
+    """
     found = spent(evidence, cell)
     if found is None:
         return ""
@@ -71,7 +75,7 @@ def sentence(evidence: Evidence, cell: Cell) -> str:
         if found[name] >= 0.005 * whole
     ]
     return (
-        f"Where the time goes on {named(cell, evidence.part)}: of {length(whole)} from nothing "
+        f"Where the time goes on {named(cell, known)}: of {length(whole)} from nothing "
         f"to the result, {', '.join(words)}."
     )
 

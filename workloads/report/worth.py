@@ -75,11 +75,11 @@ class Finding:
 
 def findings(evidence: Evidence, prices: Prices | None) -> list[Finding]:
     """Return a finding for each part of a sweep that cannot be compared with the others."""
-    return [_finding(part, compare(part), prices) for part in evidence.parts()]
+    return [_finding(evidence, part, prices) for part in evidence.parts()]
 
 
-def _finding(evidence: Evidence, compared: Comparison | None, prices: Prices | None) -> Finding:
-    work = evidence.work
+def _finding(whole: Evidence, evidence: Evidence, prices: Prices | None) -> Finding:
+    compared, work = compare(evidence), evidence.work
     if compared is None:
         words = (unknown(evidence),)
         return Finding(work.workload, evidence.part, work.data_version, "unknown", words)
@@ -115,13 +115,14 @@ def _finding(evidence: Evidence, compared: Comparison | None, prices: Prices | N
         quality=best_score(evidence, best),
         peak_memory_gib=resources.median_of(evidence, best, resources.fullest),
         moved_mib=resources.median_of(evidence, best, resources.moved),
-        phases=phases.spent(evidence, best),
+        phases=phases.spent(whole, best),
     )
-    return _told(found, evidence, compared)
+    where = phases.sentence(whole, best, evidence.part) if verdict == "no" else ""
+    return _told(found, evidence.part, compared, where)
 
 
-def _told(found: Finding, evidence: Evidence, compared: Comparison) -> Finding:
-    best = named(compared.best, evidence.part)
+def _told(found: Finding, part: Sequence[str], compared: Comparison, where: str) -> Finding:
+    best = named(compared.best, part)
     took, alone = length(compared.best_seconds), length(compared.alone_seconds)
     if found.verdict == "no":
         first = (
@@ -136,9 +137,7 @@ def _told(found: Finding, evidence: Evidence, compared: Comparison) -> Finding:
     else:
         first = f"{_LEAD[found.verdict]} {best}: {took}, against {alone} for {found.alone}."
     rest = [*_ratios(found), *_costs(found)]
-    words = [first, " ".join(rest)]
-    if found.verdict == "no":
-        words.append(phases.sentence(evidence, compared.best))
+    words = [first, " ".join(rest), where]
     return Finding(**{**vars(found), "sentences": tuple(one for one in words if one)})
 
 
