@@ -110,8 +110,9 @@ def timeline(
     """Return what each node's monitor sampled in the last `since_seconds`.
 
     Each node has the lists `seconds` (0 is `since_seconds` ago), `cpu` (the share of the
-    node's CPUs in use, 0 to 1) and `memory` (bytes in use). Nodes that do not answer are left
-    out: a timeline must not cost a result.
+    node's CPUs in use, 0 to 1), `memory` (bytes in use), `sent` and `received` (bytes by the
+    network since the first sample). Nodes that do not answer are left out: a timeline must
+    not cost a result.
     """
 
     def fetch(name: str) -> dict[str, list[float]]:
@@ -127,13 +128,17 @@ def _series(samples: Any, since_seconds: float) -> dict[str, list[float]]:
     rows = [
         [float(value) for value in row]
         for row in samples
-        if isinstance(row, list) and len(row) == 3
+        if isinstance(row, list) and len(row) == len(_COLUMNS)
     ]
-    return {
-        "seconds": [round(since_seconds - age, 3) for age, _, _ in rows],
-        "cpu": [cpu for _, cpu, _ in rows],
-        "memory": [memory for _, _, memory in rows],
-    }
+    columns = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True)) if rows else {}
+    found = {name: list(columns.get(name, ())) for name in _COLUMNS}
+    found["seconds"] = [round(since_seconds - age, 3) for age in found["seconds"]]
+    for name in ("sent", "received"):
+        found[name] = [value - found[name][0] for value in found[name]]
+    return found
+
+
+_COLUMNS = ("seconds", "cpu", "memory", "sent", "received")
 
 
 def _checked(folder: str) -> str:

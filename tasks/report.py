@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 from invoke.collection import Collection
 from invoke.context import Context
 
-from contracts.errors import PARTIAL, UsageError
+from contracts.errors import PARTIAL, TandemError, UsageError
+from contracts.progress import step
+from tasks.progress import Progress
 from tasks.verb import Answer, listed, verb
-from workloads.sweeps import results
+from workloads.sweeps import results as sweeps
 
 if TYPE_CHECKING:
     from workloads.report.page import Built
+    from workloads.report.reading import Reading
 
 
 @verb(
     help={
-        "name": "the sweep, or several separated by commas; by default the latest",
+        "name": "the sweep, or several separated by commas; by default every sweep",
         "results": "the folder of all sweeps",
         "price": "what if a node-hour cost this much, whatever the inventory says",
         "currency": "the currency of that price",
@@ -31,33 +34,67 @@ def build(
     price: str = "",
     currency: str = "",
 ) -> Answer:
-    """Write report.html, report.md and results.csv beside the journal of a sweep."""
-    folders = _folders(Path(results), listed(name))
+    """Write a page for each sweep beside its journal, and index.html over all of them."""
+    root, names = Path(results), listed(name)
+    asked = _names(root, names)
     assumed = _price(price, currency)
     # Matplotlib and SciPy take a second to load, which no other verb should wait for.
-    from workloads.report import page
+    from workloads.report import index, page, reading
 
     moment = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"
-    built = {
-        folder.name: page.build(folder, price=assumed, currency=currency, made_at=moment)
-        for folder in folders
-    }
-    complete = all(one.evidence.complete for one in built.values())
-    return Answer(
-        {"reports": {one: _document(found) for one, found in built.items()}},
-        "\n\n".join(_words(one, found) for one, found in built.items()),
-        0 if complete else PARTIAL,
+    known = sweeps.sweep_names(root)
+    current = [one for one in known if not sweeps.is_set_aside(one)]
+    read: dict[str, Reading] = {}
+    unreadable: dict[str, str] = {}
+    built: dict[str, Built] = {}
+    tell = Progress(least_seconds=2.0)
+    for one in dict.fromkeys([*asked, *current]):
+        with step(tell, "report", one):
+            try:
+                read[one] = reading.read(root / one, price=assumed, currency=currency)
+            except TandemError as error:
+                if one in names:
+                    raise
+                unreadable[one] = error.problem
+                continue
+            if one in asked or not (root / one / page.HTML).is_file():
+                built[one] = page.write(read[one], made_at=moment)
+    first = index.write(
+        root,
+        [found for one, found in read.items() if one in current],
+        earlier=[one for one in known if one not in current],
+        unreadable=unreadable,
+        made_at=moment,
     )
+    reports = {one: _document(built[one]) for one in asked if one in built}
+    answers = [line for one in current if one in read for line in index.answers(read[one])]
+    effects = [line for one in current if one in read for line in index.effects(read[one])]
+    complete = all(read[one].evidence.complete for one in reports)
+    words = [
+        *(_words(one, built[one]) for one in reports),
+        *(f"{one} cannot be read: {why}" for one, why in unreadable.items()),
+        f"All sweeps: {first}",
+    ]
+    document = {
+        "index": str(first),
+        "answers": answers,
+        "settings": effects,
+        "reports": reports,
+        "unreadable": unreadable,
+    }
+    return Answer(document, "\n\n".join(words), 0 if complete and not unreadable else PARTIAL)
 
 
-def _folders(root: Path, names: list[str]) -> list[Path]:
-    known = results.sweep_names(root)
+def _names(root: Path, names: list[str]) -> list[str]:
+    """Return the sweeps whose pages are to be written: those asked for, else all of now."""
+    known = sweeps.sweep_names(root)
     if not known and not names:
         raise UsageError(
             f"There is no sweep in {root}/ to report on.",
             next_step="fab sweep.run --workload forest",
         )
-    folders = [results.sweep_folder(root, name) for name in names or known[-1:]]
+    current = [one for one in known if not sweeps.is_set_aside(one)] or known
+    folders = [sweeps.sweep_folder(root, name) for name in names or current]
     missing = [folder.name for folder in folders if folder.name not in known]
     if missing:
         others = f"there is: {', '.join(known)}" if known else "nor is there another"
@@ -67,7 +104,7 @@ def _folders(root: Path, names: list[str]) -> list[Path]:
             if known
             else f"fab sweep.run --workload forest --name {missing[0]}",
         )
-    return folders
+    return [folder.name for folder in folders]
 
 
 def _price(price: str, currency: str) -> float | None:

@@ -1,5 +1,6 @@
-"""A small process that writes down, each second, what CPU and memory the machine uses.
+"""A small process that writes down, each second, what the machine uses and what it moves.
 
+That is its CPU and memory, and the bytes that its network interfaces sent and received.
 Samples carry the monotonic clock of the machine, so that they are read by age and a wrong wall
 clock does no harm.
 """
@@ -18,6 +19,7 @@ NAME = "monitor"
 FILE = "monitor.jsonl"
 MOST_BYTES = 1 << 20
 EVERY_SECONDS = 1.0
+VALUES = 5  # the moment, CPU share, memory, bytes sent, bytes received
 _NANOSECOND = 1e-9
 
 
@@ -40,11 +42,31 @@ def start(home: str, request: dict[str, Any]) -> None:
         os._exit(1)
 
 
-def main(request: dict[str, Any], channel: Channel) -> list[tuple[float, float, int]]:
-    """Return the samples of the last `seconds`, oldest first: age, CPU share and memory."""
+def main(request: dict[str, Any], channel: Channel) -> list[list[float]]:
+    """Return the samples of the last `seconds`, oldest first.
+
+    Each has its age, the CPU share, the memory, and all that was sent and received since the
+    machine began. The call waits for a sample younger than itself, as long as one may take:
+    what just ended is in the samples to its end.
+    """
     path = os.path.join(os.path.expanduser("~"), ".tandem", FILE)
-    now = time.monotonic()
-    found: list[tuple[float, float, int]] = []
+    asked = time.monotonic()
+    while True:
+        samples = _samples(path)
+        now = time.monotonic()
+        if now - asked > 2 * EVERY_SECONDS or (samples and samples[-1][0] >= asked):
+            break
+        time.sleep(EVERY_SECONDS / 10)
+    return [
+        [round(now - at, 3), *values]
+        for at, *values in samples
+        if 0 <= now - at <= request["seconds"]
+    ]
+
+
+def _samples(path: str) -> list[list[float]]:
+    """Return each sample in the files, oldest first; a line of another form is none."""
+    found: list[list[float]] = []
     for name in (f"{path}.1", path):
         try:
             with open(name) as stream:
@@ -53,11 +75,11 @@ def main(request: dict[str, Any], channel: Channel) -> list[tuple[float, float, 
             continue
         for line in lines:
             try:
-                at, cpu, memory = json.loads(line)
+                sample = json.loads(line)
             except ValueError:
                 continue
-            if 0 <= now - at <= request["seconds"]:
-                found.append((round(now - at, 3), cpu, memory))
+            if isinstance(sample, list) and len(sample) == VALUES:
+                found.append(sample)
     return found
 
 
@@ -102,6 +124,26 @@ def memory_used() -> int:
     return (size - free) * 1024
 
 
+def moved(table: str = "/proc/net/dev") -> tuple[int, int]:
+    """Return the bytes sent and received so far by all interfaces but the loopback.
+
+    Parameters
+    ----------
+    table : str
+        The kernel's table of interfaces: after a name and a colon, eight numbers of what was
+        received and eight of what was sent, bytes first.
+    """
+    sent = received = 0
+    with open(table) as stream:
+        for line in stream:
+            name, colon, numbers = line.partition(":")
+            if colon and name.strip() != "lo":
+                fields = numbers.split()
+                received += int(fields[0])
+                sent += int(fields[8])
+    return sent, received
+
+
 def _detach() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -118,7 +160,7 @@ def _sample_for_ever(path: str, cpus: float) -> None:
         now, total = time.monotonic(), cpu_seconds()
         share = max(0.0, (total - used) / (now - before) / cpus)
         before, used = now, total
-        line = json.dumps([round(now, 3), round(share, 4), memory_used()])
+        line = json.dumps([round(now, 3), round(share, 4), memory_used(), *moved()])
         if os.path.exists(path) and os.path.getsize(path) > MOST_BYTES:
             os.replace(path, f"{path}.1")
         with open(path, "a") as stream:

@@ -109,10 +109,12 @@ def entries(
     variations: Sequence[Variation] = (),
     baselines: Sequence[Variation] = (),
     facts: Mapping[str, Any] | None = None,
+    extra: Callable[[PlannedRun, int], Mapping[str, float]] = lambda run, index: {},
 ) -> list[JournalEntry]:
     """Everything that a sweep without trouble records.
 
-    `change` may alter a row; where it returns None the sweep ends before that run.
+    `change` may alter a row; where it returns None the sweep ends before that run. `extra` is
+    what a trial tells beside its scores.
     """
     boxes = machines(max(node_counts), price)
     facts = {"tandem": "0.1.0", "provider": "local", "operator_cores": 2, **(facts or {})}
@@ -129,7 +131,9 @@ def entries(
         if row is None:
             break
         found.append(attempt)
-        found += [TrialRecord(run.run_id, _result(run, index)) for index in range(row.ok)]
+        for index in range(row.ok):
+            result = dataclasses.replace(_result(run, index), extra=extra(run, index))
+            found.append(TrialRecord(run.run_id, result))
         found.append(row)
     return found
 
@@ -179,6 +183,8 @@ def _row(attempt: AttemptRecord, work: Work, took: float) -> RunRecord:
             "memory": [
                 (0.21 + 0.1 * (index == 0) + min(at, 20) * 0.01) * GIB for at in moments
             ],
+            "sent": [round(at * 1000 * (1 + index)) for at in moments],
+            "received": [round(at * 2000) for at in moments],
         }
         for index, name in enumerate(attempt.machines)
     }  # fmt: skip

@@ -128,6 +128,10 @@ def test_samples_of_each_machine_can_be_read_back(operator):
         assert len(series["seconds"]) == len(series["cpu"]) == len(series["memory"]) > 0
         assert all(0 <= at <= 30 for at in series["seconds"])
         assert all(used > 0 for used in series["memory"])
+        assert series["seconds"][-1] > 28.5
+        for name in ("sent", "received"):  # at least what this test's own SSH moved
+            assert series[name] == sorted(series[name])
+            assert series[name][-1] > series[name][0] == 0
 
 
 def test_logs_and_ssh_reach_a_node_by_name(operator):

@@ -12,7 +12,10 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 from tests.doubles import sweep_journal
+from workloads.report import index
+from workloads.report import page as report_page
 from workloads.report.page import build
+from workloads.report.reading import read
 
 pytestmark = pytest.mark.browser
 
@@ -116,6 +119,23 @@ def varied_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(sweep_journal.write(folder, sweep_journal.entries(**options))).html
 
 
+@pytest.fixture(scope="module")
+def overview(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first page over a sweep that pays, one that does not, and one with many settings."""
+    root = tmp_path_factory.mktemp("results")
+    knn = dataclasses.replace(sweep_journal.WORK, workload="knn")
+    slow = {"plain": 0.1, "ray": 0.9, "dask": 0.6}
+    many = {"format": ["csv", "parquet"], "threads": [1, 4], "folds": [3, 5]}
+    sweeps = {
+        "forest": sweep_journal.entries(repeats=1),
+        "digits": sweep_journal.entries(work=knn, time=lambda run: slow[run.cell.engine]),
+        "settings": sweep_journal.entries(**sweep_journal.varied(many), repeats=1),
+    }
+    for name, entries in sweeps.items():
+        report_page.write(read(sweep_journal.write(root / name, entries)))
+    return index.write(root, [read(root / name) for name in sweeps], earlier=("old",))
+
+
 @pytest.fixture(
     params=[(1280, False), (1280, True), (390, False), (390, True)],
     ids=["desk by day", "desk by night", "phone by day", "phone by night"],
@@ -139,8 +159,9 @@ def test_the_console_stays_silent(opened):
 def test_each_figure_is_drawn_and_legible(opened):
     figures = opened.execute_script(FIGURES)
     assert [figure["name"] for figure in figures] == [
-        "time", "speed-up", "efficiency", "cost", "cpu-ray", "memory-ray", "cpu-dask",
-        "memory-dask", "cpu-plain", "memory-plain", "bringup-ray", "bringup-dask",
+        "time", "speed-up", "efficiency", "cost", "phases", "memory-peak", "moved", "cpu-ray",
+        "memory-ray", "cpu-dask", "memory-dask", "cpu-plain", "memory-plain", "bringup-ray",
+        "bringup-dask", "quality",
     ]  # fmt: skip
     for figure in figures:
         name = figure["name"]
@@ -171,13 +192,13 @@ def test_the_names_of_variations_have_room(opened, varied_page):
 
 def test_every_link_leads_somewhere(opened):
     links = opened.execute_script(ANCHORS)
-    assert len(links) == 5
+    assert len(links) == 6
     assert all(link["found"] for link in links)
 
 
 def test_every_colour_can_be_read(opened):
     pairs = [[front, "--paper"] for front in
-             ("--ink", "--muted", "--accent", *SERIES)]  # fmt: skip
+             ("--ink", "--muted", "--accent", "--good", "--warn", *SERIES)]  # fmt: skip
     found = opened.execute_script(CONTRAST, [*pairs, ["--warn", "--warn-paper"]])
     assert {pair: ratio for pair, ratio in found.items() if ratio < 4.5} == {}
 
@@ -194,3 +215,44 @@ def test_by_night_the_page_is_dark(browser, page):
         )
     assert shades["light"][0] != shades["dark"][0]
     assert shades["light"][1] != shades["dark"][1]
+
+
+@pytest.mark.parametrize("name", ["index.html", "settings.html", "settings/report.html"])
+def test_the_pages_over_all_sweeps_are_whole_at_any_width(opened, overview, name):
+    opened.get((overview.parent / name).as_uri())
+    assert opened.get_log("browser") == []
+    content, window = opened.execute_script(WIDEST)
+    assert content <= window
+    assert opened.execute_script(OUTSIDE) == []
+    figures = opened.execute_script(FIGURES)
+    assert figures
+    for figure in figures:
+        assert figure["width"] > 200, figure
+        assert figure["smallest"] >= 9, figure
+        assert not figure["leftover"], figure
+    assert all(link["found"] for link in opened.execute_script(ANCHORS))
+
+
+def test_one_gets_from_the_first_page_to_every_other(browser, overview):
+    def follow(words):
+        browser.get(browser.find_element("partial link text", words).get_attribute("href"))
+        return browser.find_element("tag name", "h1").text
+
+    browser.get(overview.as_uri())
+    assert "Do not distribute: knn." in browser.find_element("tag name", "h1").text
+    assert follow("digits") == "Do not distribute this."
+    assert "Do not distribute: knn." in follow("All sweeps")
+    assert "Which setting matters" in follow("Which setting matters")
+    link = browser.find_element("css selector", "h2 a[href$='report.html']")
+    browser.get(link.get_attribute("href"))
+    assert browser.title.startswith("settings: ")
+
+
+def test_the_first_page_needs_no_script(browser, overview):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(overview.as_uri())
+        assert "worth it" in browser.page_source
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert "<script" not in overview.read_text()

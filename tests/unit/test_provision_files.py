@@ -5,6 +5,7 @@ import io
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from contracts.endpoint import Endpoint
 from contracts.errors import UsageError
 from contracts.progress import Event, tell_nobody
 from provision import code_bundle, dask_cluster, engine_settings, ray_cluster, ssh_config
+from provision.node import monitor
 from provision.place import Place
 from provision.remote_run import _checked, _series, driver_environment
 from provision.status import NodeStatus, _state
@@ -199,12 +201,59 @@ def test_a_run_is_named_by_a_plain_word(folder):
 
 
 def test_samples_that_are_no_samples_are_left_out():
-    rows = [[20.0, 0.5, 100], "x", [1, 2], [10.0, 0.25, 200]]
+    rows = [[20.0, 0.5, 100, 7000, 900], "x", [1, 2], [10.0, 0.25, 200, 7500, 2900]]
     assert _series(rows, 30.0) == {
         "seconds": [10.0, 20.0],
         "cpu": [0.5, 0.25],
         "memory": [100.0, 200.0],
+        "sent": [0.0, 500.0],
+        "received": [0.0, 2000.0],
     }
+    assert _series([[20.0, 0.5, 100]], 30.0)["seconds"] == []
+
+
+TABLE = """Inter-|   Receive                       |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes packets errs
+    lo: 999999 1 0 0 0 0 0 0 999999 1 0 0 0 0 0 0
+  eth0:1200 10 0 0 0 0 0 0 3400 20 0 0 0 0 0 0
+  ens5: 30 10 0 0 0 0 0 0 500 20 0 0 0 0 0 0
+"""
+
+
+def test_what_stays_on_the_machine_is_not_moved(tmp_path):
+    table = tmp_path / "dev"
+    table.write_text(TABLE)
+    assert monitor.moved(str(table)) == (3900, 1230)
+    assert min(monitor.moved()) >= 0
+
+
+def test_samples_are_read_once_there_is_one_that_is_younger(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / ".tandem"
+    folder.mkdir()
+    path = folder / monitor.FILE
+    begin = time.monotonic()
+    old = "".join(f"[{begin - age}, 0.5, 100, {50 - age}, 0]\n" for age in (40, 8, 1))
+    path.write_text(f"{old}[{begin - 5}, 0.5, 100]\ntorn\n")
+
+    def sample(seconds):
+        line = f"[{time.monotonic()}, 0.25, 300, 77, 5]\n"
+        path.write_text(path.read_text() + line)
+
+    monkeypatch.setattr(monitor.time, "sleep", sample)
+    found = monitor.main({"seconds": 10}, None)
+    assert [one[1:] for one in found] == [
+        [0.5, 100, 42, 0],
+        [0.5, 100, 49, 0],
+        [0.25, 300, 77, 5],
+    ]
+    assert found[-1][0] < 1 < found[0][0] < 10
+
+
+def test_a_monitor_that_is_gone_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(monitor, "EVERY_SECONDS", 0.05)
+    assert monitor.main({"seconds": 10}, None) == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 from tests.doubles import sweep_journal
 from workloads.report.answer import answer
 from workloads.report.costs import amount, assumed_prices, prices_of
-from workloads.report.evidence import exclusion, gather
+from workloads.report.evidence import gather
+from workloads.report.exclusion import exclusion
 from workloads.sweeps.history import read_history
 from workloads.sweeps.records import as_record
 

@@ -149,6 +149,20 @@ def test_a_timeline_is_cut_thinned_and_holds_numbers_only():
     assert len(clipped({"c": series}, 1000.0)["c"]["cpu"]) == 200
 
 
+def test_neither_a_peak_nor_a_sum_is_lost_where_a_timeline_is_thinned():
+    memory = [100.0] * 1000
+    memory[501] = 900.0
+    series = {
+        "seconds": range(1000),
+        "cpu": [0.5] * 1000,
+        "memory": memory,
+        "sent": range(1000),
+    }
+    found = clipped({"a": series}, 2000.0)["a"]
+    assert (max(found["memory"]), found["sent"][-1]) == (900.0, 999.0)
+    assert len(found["sent"]) == len(found["memory"]) == 200
+
+
 def test_the_second_time_nothing_is_asked_of_the_machines(journal):
     carry_on(journal, Machines())
     before = journal.path.read_bytes()

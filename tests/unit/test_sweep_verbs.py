@@ -358,12 +358,12 @@ def test_what_was_started_anew_goes_on_and_does_not_start_anew(
     assert err.endswith(f"What is done is kept.\nNext: {again}\n")
 
 
-def test_a_report_of_the_latest_sweep(typed, place):
+def test_a_report_of_every_sweep_or_of_those_named(typed, place):
     for name in ("one", "two"):
         sweep_journal.write(place / "results" / name, sweep_journal.entries(repeats=2))
     code, out, _ = typed(report.build, json=True)
     document = json.loads(out)["reports"]
-    assert (code, list(document)) == (DONE, ["two"])
+    assert (code, list(document)) == (DONE, ["one", "two"])
     assert document["two"]["verdict"] == "yes"
     assert document["two"]["html"] == "results/two/report.html"
     code, out, _ = typed(report.build, name="one,two", price="0.5", currency="SSC coins")

@@ -41,8 +41,8 @@ def answer(evidence: Evidence, prices: Prices | None) -> Answer:
     compared = compare(evidence)
     if compared is None:
         said = tuple(_disturbed(evidence))
-        return Answer("unknown", _unknown(evidence), said, _incomplete(evidence))
-    verdict = _verdict(compared)
+        return Answer("unknown", unknown(evidence), said, _incomplete(evidence))
+    verdict = verdict_of(compared)
     sentences = [
         _what(compared, evidence),
         _why(compared, verdict, evidence),
@@ -66,10 +66,10 @@ def _of_parts(
     sentences = []
     for part, compared in parts:
         label = ", ".join(part.part)
-        verdict = "unknown" if compared is None else _verdict(compared)
+        verdict = "unknown" if compared is None else verdict_of(compared)
         verdicts.setdefault(verdict, []).append(label)
         if compared is None:
-            words = [_unknown(part)]
+            words = [unknown(part)]
         else:
             words = [
                 _what(compared, part),
@@ -108,7 +108,8 @@ _SHORTLY: Mapping[Verdict, str] = {
 }
 
 
-def _verdict(compared: Comparison) -> Verdict:
+def verdict_of(compared: Comparison) -> Verdict:
+    """Return whether distributing was worth it, by the ratio, its certainty and its price."""
     if compared.ratio < WORTH_RATIO or compared.eaten_up:
         return "no"
     if compared.repeats < 2:
@@ -235,7 +236,8 @@ def _cost(compared: Comparison, evidence: Evidence, prices: Prices | None) -> st
     )
 
 
-def _unknown(evidence: Evidence) -> str:
+def unknown(evidence: Evidence) -> str:
+    """Return why nothing can be said of evidence that has no comparison."""
     if not evidence.clean:
         return "Nothing can be said yet: no run ended undisturbed."
     if any(cell.nodes > 1 for cell in evidence.clean):

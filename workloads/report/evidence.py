@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from contracts.errors import UsageError
 from contracts.trial import TrialResult
+from workloads.report.exclusion import exclusion, restarts
 from workloads.sweeps.history import History, planned_runs
 from workloads.sweeps.plan import PLAIN, Cell, PlannedRun, Variation, Work, remaining
 from workloads.sweeps.records import PlanRecord, RunRecord
@@ -185,7 +186,7 @@ def gather(history: History, *, damaged: int = 0) -> Evidence:
         )
     plan = history.plans[-1]
     runs = planned_runs(history.plans)
-    clean, left_out = _sorted_out(plan, history.rows)
+    clean, left_out = _sorted_out(plan, history.rows, restarts(runs, history.results))
     missing = [run for run in runs if remaining(run, history.done)]
     wanted = {trial.trial_id for run in runs for trial in run.trials}
     results = {name: one for name, one in history.results.items() if name in wanted}
@@ -206,7 +207,7 @@ def gather(history: History, *, damaged: int = 0) -> Evidence:
 
 
 def _sorted_out(
-    plan: PlanRecord, rows: Sequence[RunRecord]
+    plan: PlanRecord, rows: Sequence[RunRecord], started_again: Mapping[str, float]
 ) -> tuple[dict[Cell, tuple[RunRecord, ...]], list[LeftOut]]:
     """Return the rows of what the plan computes: those to compare by cell, and the others."""
     kept: dict[str, tuple[Cell, RunRecord]] = {}
@@ -218,7 +219,7 @@ def _sorted_out(
             continue
         cell = Cell(row.engine, row.nodes, found.names)
         order[cell.variation] = plan.subject.of(row.engine).index(found)
-        reason = exclusion(row, len(found.work.combinations))
+        reason = exclusion(row, len(found.work.combinations), started_again.get(row.run_id, 0))
         if reason is None and row.run_id in kept:
             reason = "the same run was measured before"
         if reason is None:
@@ -235,31 +236,3 @@ def _sorted_out(
         )
         for cell in cells
     }, left_out
-
-
-def exclusion(row: RunRecord, trials: int) -> str | None:
-    """Return why a row must not be compared with others; None if it may.
-
-    Parameters
-    ----------
-    row : RunRecord
-        What was measured.
-    trials : int
-        How many trials a whole run has.
-    """
-    if row.deaths:
-        words = [f"{one['node']} after {one['after_seconds']:.0f} s" for one in row.deaths]
-        return f"lost {', '.join(words)}"
-    if row.status != "finished":
-        return f"{row.status}: {row.reason or 'no reason known'}"
-    if row.starts != 1:
-        return f"the driver was started {row.starts} times"
-    if row.trials < trials:
-        return f"only {row.trials} of {trials} trials, the others were done before"
-    if row.summary.get("kept_parts_taken_up"):
-        return "it went on from what an attempt before had kept"
-    if row.ok < row.trials:
-        return f"{row.trials - row.ok} of {row.trials} trials failed"
-    if not row.wall_seconds:
-        return "no time was recorded"
-    return None

@@ -3,8 +3,13 @@
 import statistics
 from collections.abc import Mapping
 
+from matplotlib.axes import Axes
+
 from contracts.trial import TrialResult
+from workloads.report.canvas import Canvas
 from workloads.report.evidence import Evidence
+from workloads.report.figures import HEIGHT, WIDTH, Drawing
+from workloads.report.node_axes import draw_cells, finish, title_of
 from workloads.report.tables import NOTHING, Table
 from workloads.sweeps.plan import PLAIN, Cell
 
@@ -37,6 +42,55 @@ def table(evidence: Evidence) -> Table:
     names = ("Engine", "Variation") if varied else ("Engine",)
     heads = (*names, "Nodes", "Best score", "Largest difference from plain")
     return Table(heads, tuple(rows), frozenset(range(len(names), len(heads))))
+
+
+def drawing(evidence: Evidence, name: str = "quality") -> list[Drawing]:
+    """Draw the best score of each run over the nodes; nothing where no score is known."""
+    found = _best_of_runs(evidence)
+    title, said = title_of("Quality", evidence), []
+    with Canvas(name, WIDTH, HEIGHT) as canvas:
+        labels = []
+        for one in evidence.series():
+            values = {cell.nodes: found[cell] for cell in evidence.cells(one) if cell in found}
+            labels += draw_cells(canvas.axes[0], one, values)
+            said += [
+                f"{one.label} on {nodes}: {max(best):.6g}" for nodes, best in values.items()
+            ]
+        if not said:
+            return []
+        _widen(canvas.axes[0])
+        finish(canvas.axes[0], evidence, "best score", labels, zero=False)
+    words = "The best score of each run. Lines that lie on each other found the same."
+    return [Drawing(name, title, words, canvas.svg(title, f"Scores: {'; '.join(said)}."))]
+
+
+def _widen(axes: Axes) -> None:
+    """Show a fiftieth of the scores' size at least, so that what is the same looks the same."""
+    low, high = axes.get_ylim()
+    middle = (low + high) / 2
+    half = max((high - low) / 2, 0.01 * abs(middle), 1e-12)
+    axes.set_ylim(middle - half, middle + half)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
+
+
+def best_score(evidence: Evidence, cell: Cell) -> float | None:
+    """Return the best score of a cell's runs; None where none is known."""
+    return max(_best_of_runs(evidence).get(cell, ()), default=None)
+
+
+def _best_of_runs(evidence: Evidence) -> dict[Cell, list[float]]:
+    clean = {row.run_id for rows in evidence.clean.values() for row in rows}
+    found: dict[Cell, list[float]] = {}
+    for run in evidence.runs:
+        results = [evidence.results.get(trial.trial_id) for trial in run.trials]
+        means = [
+            statistics.fmean(one.scores)
+            for one in results
+            if one is not None and one.status == "ok"
+        ]
+        if run.run_id in clean and means:
+            found.setdefault(run.cell, []).append(max(means))
+    return found
 
 
 def explained(evidence: Evidence) -> str:

@@ -2,7 +2,7 @@
 
 A workload may find the same scores with less work than the library's own code, by computing
 once what many trials share. That needs no second machine. Whether a variation does so shows in
-its parameters: they are not those of its plain baseline.
+its parameter `reuse`, which its plain baseline has not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,9 +55,14 @@ def ways(evidence: Evidence) -> list[Way]:
 
 
 def saves_work(evidence: Evidence, cell: Cell) -> bool:
-    """Return whether a cell finds its scores in another way than its plain baseline."""
+    """Return whether a cell shares work among its trials that its plain baseline does anew.
+
+    A workload says so by its parameter `reuse`; other parameters that plain has not, such as
+    the threads of a worker, change how work is shared out and not how much of it there is.
+    """
     plain = _work(evidence, evidence.baseline(cell))
-    return _work(evidence, cell).fingerprint != plain.fingerprint
+    ours = _work(evidence, cell)
+    return bool(ours.parameters.get("reuse")) and not plain.parameters.get("reuse")
 
 
 def sentences(evidence: Evidence) -> Iterator[str]:

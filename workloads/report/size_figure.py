@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from workloads.report.canvas import MARKERS, MUTED, PAPER, Canvas, series_colour
 from workloads.report.evidence import Evidence
-from workloads.report.figures import HEIGHT, WIDTH, Drawing
+from workloads.report.figures import DOTS, HEIGHT, WIDTH, Drawing
 from workloads.report.statistics import spread
 from workloads.sweeps.plan import PLAIN, Cell
 
@@ -45,6 +45,46 @@ def time_against_size(evidence: Evidence) -> list[Drawing]:
     words = f"Medians: {'; '.join(said)}."
     caption = "Medians, both axes logarithmic. Dashes and hollow marks: one node."
     return [Drawing("size", title, caption, canvas.svg(title, words))]
+
+
+def gain_against_size(evidence: Evidence) -> list[Drawing]:
+    """Draw how many times as fast as plain each engine is on its most nodes, by size."""
+    name = str(evidence.plan.facts.get("size", ""))
+    lines = _lines(evidence, name)
+    plain = lines.pop((PLAIN, 1), {})
+    most = {engine: max(nodes for one, nodes in lines if one == engine) for engine, _ in lines}
+    gains = {
+        engine: {
+            size: plain[size] / seconds
+            for size, seconds in sorted(lines[engine, nodes].items())
+            if size in plain
+        }
+        for engine, nodes in most.items()
+    }
+    gains = {engine: points for engine, points in gains.items() if len(points) > 1}
+    if not gains:
+        return []
+    title, said = f"Speed-up against plain by {name}", []
+    sizes = sorted({size for points in gains.values() for size in points})
+    with Canvas("gain", WIDTH, HEIGHT) as canvas:
+        axes = canvas.axes[0]
+        axes.axhline(1, color=MUTED, linewidth=1, linestyle=DOTS)
+        for engine, points in gains.items():
+            label, colour = f"{engine.capitalize()} x {most[engine]}", series_colour(engine)
+            axes.plot(list(points), list(points.values()), color=colour, marker=MARKERS[engine],
+                      markersize=5)  # fmt: skip
+            axes.annotate(label, list(points.items())[-1], xytext=(7, 0), va="center",
+                          textcoords="offset points", color=colour)  # fmt: skip
+            said += [f"{label} with {size}: {gain:.3g}" for size, gain in points.items()]
+        axes.set_xscale("log")
+        axes.set_xlim(sizes[0] / 1.3, sizes[-1] * 4)
+        axes.set_ylim(0, None)
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
+        axes.set_xticks([], minor=True)
+        axes.set_xlabel(name)
+        axes.set_title("times as fast as plain", color=MUTED)
+    caption = "Medians. Below the dots one plain machine is faster: do not distribute that."
+    return [Drawing("gain", title, caption, canvas.svg(title, f"{'; '.join(said)}."))]
 
 
 def _lines(evidence: Evidence, name: str) -> dict[Line, Mapping[int, float]]:

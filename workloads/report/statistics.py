@@ -69,6 +69,8 @@ class Law:
             serial = self.values["serial share"]
             return f"no number of nodes is more than {1 / serial.value:.3g} times as fast"
         peak = math.sqrt((1 - self.values["contention"].value) / self.values["coherence"].value)
+        if peak < 1.5:
+            return "no number of nodes is faster than one"
         return f"more than about {peak:.0f} nodes make it slower again"
 
     def seconds(self, nodes: float) -> float:

@@ -9,10 +9,10 @@ from typing import Any
 from contracts.trial import canonical
 from workloads.report.comparison import named
 from workloads.report.costs import Prices, amount
-from workloads.report.evidence import Evidence, Series, exclusion
+from workloads.report.evidence import Evidence, Series
 from workloads.report.scores import Ranked
 from workloads.report.statistics import Estimate, Law, spread
-from workloads.sweeps.plan import PLAIN
+from workloads.sweeps.plan import PLAIN, Cell
 from workloads.sweeps.records import RunRecord
 
 TOP = 10
@@ -32,12 +32,7 @@ def times(evidence: Evidence, prices: Prices | None) -> Table:
     """Return a row for each cell: its times, and what they mean beside one machine."""
     rows = []
     varied = bool(evidence.plan.variations)
-    lines = [
-        series
-        for part in evidence.parts()
-        for series in sorted(part.series(), key=lambda one: one.engine != PLAIN)
-    ]
-    for series in lines:
+    for series in _lines(evidence):
         for cell in evidence.cells(series):
             found = spread(evidence.seconds(cell))
             base = evidence.seconds(series.cell(1))
@@ -69,6 +64,19 @@ def times(evidence: Evidence, prices: Prices | None) -> Table:
     heads = (*names, "Nodes", "Runs", "Median, s", "Range, s", "CPU, s", "Ready after, s",
              "Speed-up", "Efficiency", "Against plain", "Cost of a run")  # fmt: skip
     return Table(heads, tuple(rows), frozenset(range(len(names), len(heads))))
+
+
+def in_order(evidence: Evidence) -> list[Cell]:
+    """Return every measured cell in the order of the tables: by part, plain first."""
+    return [cell for series in _lines(evidence) for cell in evidence.cells(series)]
+
+
+def _lines(evidence: Evidence) -> list[Series]:
+    return [
+        series
+        for part in evidence.parts()
+        for series in sorted(part.series(), key=lambda one: one.engine != PLAIN)
+    ]
 
 
 def laws(fitted: Mapping[Series, Sequence[Law]]) -> Table:
@@ -201,11 +209,12 @@ def comma_separated(
          "load_before", "load_after", "cost", "currency", "begun_at", "run_id",
          "driver_cpu_seconds", "variation"]
     )  # fmt: skip
+    reasons = {id(one.row): one.reason for one in evidence.left_out}
     for row in rows:
         found = evidence.plan.subject.find(row.engine, row.work)
         if found is None:
             continue
-        reason = exclusion(row, len(found.work.combinations))
+        reason = reasons.get(id(row))
         cost = prices.of_run(row) if prices else None
         cells = [row.engine, row.nodes, row.repeat, row.attempt, reason is None, reason,
                  row.status, row.wall_seconds, *(row.phases.get(name) for name in phases),

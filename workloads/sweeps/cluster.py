@@ -52,26 +52,33 @@ class Cluster(Protocol):
         """Return what each node sampled since then.
 
         Each node has the lists `seconds` (0 is `since_seconds` ago), `cpu` (the share of the
-        node's CPUs in use, 0 to 1) and `memory` (bytes in use).
+        node's CPUs in use, 0 to 1), `memory` (bytes in use), `sent` and `received` (bytes by
+        the network since the first sample, without the loopback).
         """
 
 
 def clipped(timeline: Timeline, seconds: float, *, points: int = 240) -> Timeline:
     """Return the samples of the first `seconds`, thinned out to at most `points` a node.
 
-    A sample that is no number is left out.
+    A sample that is no number is left out. A sample that stands for others has the most
+    memory and the latest of all else, so that neither a peak nor a sum is lost.
     """
     result = {}
     for node, series in timeline.items():
-        samples = zip(series["seconds"], series["cpu"], series["memory"], strict=False)
+        samples = zip(*series.values(), strict=False)
         kept = [
-            index
-            for index, sample in enumerate(samples)
-            if all(math.isfinite(value) for value in sample) and 0 <= sample[0] <= seconds
+            sample
+            for sample in (dict(zip(series, one, strict=True)) for one in samples)
+            if all(math.isfinite(value) for value in sample.values())
+            and 0 <= sample["seconds"] <= seconds
         ]
         step = max(1, -(-len(kept) // points))
+        groups = [kept[at : at + step] for at in range(0, len(kept), step)]
         result[node] = {
-            name: [round(float(series[name][index]), 3) for index in kept[::step]]
-            for name in ("seconds", "cpu", "memory")
+            name: [
+                round(float(max(values) if name == "memory" else values[-1]), 3)
+                for values in ([one[name] for one in group] for group in groups)
+            ]
+            for name in series
         }
     return result

@@ -33,6 +33,7 @@ from workloads.sweeps.records import (
 from workloads.sweeps.run_row import Status, ending, run_row, verdict
 
 TELL_EVERY_SECONDS = 5.0
+LAUNCH_SECONDS = 5.0  # the driver's first phase begins within these after its launch
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,7 @@ class Measurement:
             found = self._cluster.timeline(attempt.machines, max(1.0, since))
         except TandemError:
             return {}
-        return clipped(found, seconds + 2.0)
+        return clipped(found, seconds + LAUNCH_SECONDS)
 
     def _tell_progress(self, seen: Observed, step: str, rate: float) -> None:
         share = seen.units_done / seen.units_total if seen.units_total else 0.0

@@ -82,7 +82,8 @@ class RunRecord:
     in seconds. `cpu_seconds` are those of the units that counted, `driver_cpu_seconds` those of
     the driver beside them. `starts` counts how often the driver began, `reattached` says that
     the operator was away meanwhile. `timeline` has, for each node, the lists `seconds` (since
-    the start of the driver), `cpu` (of the node's CPUs, 0 to 1) and `memory` (bytes).
+    the start of the driver), `cpu` (of the node's CPUs, 0 to 1), `memory` (bytes), `sent` and
+    `received` (bytes by the network since the first of them, without the loopback).
     """
 
     run_id: str

@@ -11,6 +11,7 @@ JOURNAL = "journal.jsonl"
 LOCK = ".lock"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}\Z")
+_SET_ASIDE = re.compile(r"-until-\d{8}-\d{6}(-\d+)?\Z")
 
 
 def sweep_folder(results: Path, name: str) -> Path:
@@ -34,6 +35,15 @@ def sweep_names(results: Path) -> list[str]:
     """Return the names of the sweeps that have a journal, the latest written last."""
     found = [path for path in results.glob(f"*/{JOURNAL}") if path.is_file()]
     return [path.parent.name for path in sorted(found, key=lambda one: one.stat().st_mtime_ns)]
+
+
+def is_set_aside(name: str) -> bool:
+    """Return whether a folder holds earlier results whose sweep was started anew.
+
+    >>> is_set_aside("knn-until-20261122-005128-2"), is_set_aside("knn-until-now")
+    (True, False)
+    """
+    return _SET_ASIDE.search(name) is not None
 
 
 def set_aside(folder: Path, moment: datetime.datetime) -> Path:
