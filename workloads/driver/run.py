@@ -132,7 +132,7 @@ def _work(
     left = tuple(trial for trial in spec.trials if trial.trial_id not in log.results)
     work = workload.open_work(dataclasses.replace(spec, trials=left))
     limits = Limits(spec.unit_deadline_seconds, spec.run_deadline_seconds, spec.max_attempts)
-    hearers = Hearers(log.trial, log.death, log.progress)
+    hearers = Hearers(log.trial, log.death, log.progress, log.step)
     programs = engine if isinstance(engine, ProgramEngine) else None
     before = programs.workers_cpu() if programs else None
     with _phase(log, "work"):

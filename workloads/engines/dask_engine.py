@@ -22,6 +22,7 @@ from workloads.engines import (
     first_line,
     knock,
     slots_of,
+    task_name,
 )
 from workloads.engines.slot_process import SlotProcess
 from workloads.engines.unit_process import as_json
@@ -127,7 +128,7 @@ class DaskEngine:
             unit.function,
             json.dumps(dict(unit.arguments), allow_nan=False),
             deadline_seconds,
-            key=f"{ticket}-{uuid.uuid4().hex}",
+            key=f"{task_name(unit.function)}-{uuid.uuid4().hex}-{ticket}",
             workers=[self._workers[slot]],
             allow_other_workers=False,
             retries=0,

@@ -15,6 +15,7 @@ from workloads.engines import (
     Outcome,
     Report,
     Slot,
+    Told,
     Unit,
 )
 from workloads.engines.slot_process import SlotProcess
@@ -103,11 +104,15 @@ class ProgramEngine:
 
     def _work(self, ticket: str, unit: Unit, deadline_seconds: float) -> None:
         request = {"place": self._place, "function": unit.function, "given": unit.arguments}
-        outcome = self._process.call(PERFORM, request, deadline_seconds)
+        tell = functools.partial(self._tell, ticket)
+        outcome = self._process.call(PERFORM, request, deadline_seconds, tell)
         if outcome.status == "killed" and self._ended_for:
             words = f"it was ended because {self._ended_for} was lost meanwhile"
             outcome = Outcome("killed", None, words, outcome.seconds)
         self._reports.put(Finished(ticket, outcome))
+
+    def _tell(self, ticket: str, told: Mapping[str, Any]) -> None:
+        self._reports.put(Told(ticket, told["done"], told["total"], told["words"]))
 
 
 def place_of(spec: RunSpec) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ import psutil
 
 from contracts.trial import canonical
 from workloads.deadlines import CONNECT_SECONDS
+from workloads.engines.telling import teller
 from workloads.engines.unit_process import find
 from workloads.programs import Connected
 
@@ -48,7 +49,7 @@ def connection(place: str) -> tuple[Connected, Callable[[], float]]:
         client = open_ray(found["address"], head, found["credentials"].get("ray_token"))
         spent = functools.partial(_of_ray, client)
     slots = sum(found["slots"].values())
-    return Connected(engine, client, nodes, slots, found["home"]), spent
+    return Connected(engine, client, nodes, slots, found["home"], teller.tell), spent
 
 
 def _nothing() -> float:

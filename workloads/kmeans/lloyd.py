@@ -138,7 +138,10 @@ def fit(
     x = rows_of(home, Data(**data))
     parts = groups(chunks(len(x), chunk_rows), tasks)
 
+    looks = itertools.count()
+
     def assessed(centres: Array) -> list[Part]:
+        connected.tell(next(looks), iterations, "iterations")
         found = spread(assess, parts, home=home, data=data, centres=centres)
         return list(itertools.chain.from_iterable(found))
 

@@ -17,13 +17,15 @@ REJECTED_LIMIT = 20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _TEXT_LIMIT = 500
 _TABLE_LIMIT = 200
+_STEP_LIMIT = 60
 
 
 @dataclass
 class Observed:
     """What a driver has told so far.
 
-    `ended` is None while the driver may still write, then `finished` or `failed`.
+    `ended` is None while the driver may still write, then `finished` or `failed`. `step` is how
+    far the program under way is: so many, of how many, of what.
     """
 
     starts: int = 0
@@ -32,6 +34,7 @@ class Observed:
     deaths: list[dict[str, Any]] = field(default_factory=list)
     units_done: int = 0
     units_total: int = 0
+    step: tuple[int, int, str] | None = None
     ended: str | None = None
     reason: str | None = None
     wall_seconds: float | None = None
@@ -115,11 +118,16 @@ class DriverOutput:
         elif kind == "progress":
             now.units_done = _count(document["done"])
             now.units_total = _count(document["total"])
+            now.step = None
+        elif kind == "step":
+            words = printable(document["words"])[:_STEP_LIMIT]
+            now.step = _count(document["done"]), _count(document["total"]), words
         elif kind == "death":
             now.deaths.append(_death(document))
         elif kind == "finished":
             now.wall_seconds = _duration(document["wall_seconds"])
             now.units_total = now.units_done = _count(document["units"])
+            now.step = None
             now.retries = _count(document["retries"])
             now.cpu_seconds = _duration(document["cpu_seconds"])
             if "driver_cpu_seconds" in document:

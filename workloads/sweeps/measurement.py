@@ -21,7 +21,7 @@ from workloads.sweeps.cluster import Cluster, Footing, Timeline, clipped
 from workloads.sweeps.driver_output import DriverOutput, Observed
 from workloads.sweeps.history import History
 from workloads.sweeps.journal import Journal, JournalWriteError
-from workloads.sweeps.pace import seconds_left, span
+from workloads.sweeps.pace import far, seconds_left, span
 from workloads.sweeps.plan import Cell, PlannedRun, Variation, planned_run, remaining, run_id
 from workloads.sweeps.records import (
     AttemptRecord,
@@ -32,7 +32,7 @@ from workloads.sweeps.records import (
 )
 from workloads.sweeps.run_row import Status, ending, run_row, verdict
 
-TELL_EVERY_SECONDS = 5.0
+TELL_EVERY_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -263,10 +263,7 @@ class Measurement:
         return clipped(found, seconds + 2.0)
 
     def _tell_progress(self, seen: Observed, step: str, rate: float) -> None:
-        share = seen.units_done / seen.units_total if seen.units_total else 0.0
-        words = ["getting ready"]
-        if seen.units_total:
-            words = [f"{seen.units_done}/{seen.units_total} units", f"{rate:.1f}/s"]
+        share, words = far(seen, rate)
         left = seconds_left(self._todo, self._history.rows, fraction_of_first=share)
         if left is not None:
             words.append(f"about {span(left)} left")
