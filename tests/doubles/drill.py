@@ -34,6 +34,10 @@ def perform(
         until = time.process_time() + seconds
         while time.process_time() < until:
             pass
+    if kind == "steps":
+        for step in range(10):
+            connected.tell(step + 1, 10, "iterations")
+            time.sleep(seconds / 10)
     if kind == "threads":
         return [{"scores": [float(os.environ["OMP_NUM_THREADS"])]}]
     if kind == "reason":

@@ -30,6 +30,7 @@ from workloads.driver import executor
 from workloads.driver.executor import Hearers, Limits, Totals
 from workloads.driver.kept import keep
 from workloads.driver.phases import check_same, do_everywhere
+from workloads.driver.profiling import Profiling
 from workloads.driver.run_log import RunLog
 from workloads.engines import Engine, Slot, open_engine
 from workloads.engines.program_engine import ProgramEngine
@@ -91,8 +92,10 @@ def drive(spec: RunSpec, log: RunLog, stack: contextlib.ExitStack) -> None:
         engine, lost = ProgramEngine(spec, engine), set()
         stack.callback(engine.close)
     lost = _warm_up(spec, log, workload, engine, lost)
+    profiling = Profiling(spec, log, engine)
+    profiling.begin()
     begin_cpu = time.process_time()
-    totals = _work(spec, log, workload, engine, lost)
+    totals = _work(spec, log, workload, engine, lost, profiling)
     results = [log.results[trial.trial_id] for trial in spec.trials]
     log.write(
         "finished",
@@ -103,6 +106,7 @@ def drive(spec: RunSpec, log: RunLog, stack: contextlib.ExitStack) -> None:
         driver_cpu_seconds=time.process_time() - begin_cpu,
         summary=workload.open_work(spec).summary(results),
     )
+    profiling.make()
 
 
 def _fetch_data(spec: RunSpec, log: RunLog, workload: Workload, engine: Engine) -> set[Slot]:
@@ -127,7 +131,12 @@ def _warm_up(
 
 
 def _work(
-    spec: RunSpec, log: RunLog, workload: Workload, engine: Engine, lost: set[Slot]
+    spec: RunSpec,
+    log: RunLog,
+    workload: Workload,
+    engine: Engine,
+    lost: set[Slot],
+    profiling: Profiling,
 ) -> Totals:
     left = tuple(trial for trial in spec.trials if trial.trial_id not in log.results)
     work = workload.open_work(dataclasses.replace(spec, trials=left))
@@ -137,6 +146,7 @@ def _work(
     before = programs.workers_cpu() if programs else None
     with _phase(log, "work"):
         totals = executor.run(engine, work, limits, hearers, lost=lost)
+    profiling.stop()
     if programs:
         after = programs.workers_cpu()
         if before is None or after is None or after < before:

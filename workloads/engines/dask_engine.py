@@ -106,6 +106,11 @@ class DaskEngine:
         self._alive: tuple[str, ...] = ("running",)
         self._client: Any = None
 
+    @property
+    def client(self) -> Any:
+        """The client of this engine, once it is connected."""
+        return self._client
+
     def connect(self, timeout: float) -> None:
         """Reach the scheduler and find the worker of each slot, free of older work."""
         give_up = time.monotonic() + timeout

@@ -24,6 +24,7 @@ from workloads.runs import RunSpec
 
 PROGRAM = Slot("program", 0)
 PERFORM = "workloads.engines.program_process:perform"
+SUBMITTED = "workloads.engines.program_process:submitted"
 WORKERS_CPU = "workloads.engines.program_process:workers_cpu"
 ANSWER_SECONDS = 60.0
 
@@ -39,7 +40,7 @@ class ProgramEngine:
 
     def __init__(self, spec: RunSpec, engine: Engine) -> None:
         self.slots: Sequence[Slot] = (PROGRAM,)
-        self._engine = engine
+        self.below = engine
         self._place = place_of(spec)
         plain = spec.engine == "plain"
         self._process = SlotProcess(threads=spec.slots[spec.nodes[0]] if plain else 1)
@@ -74,6 +75,19 @@ class ProgramEngine:
         outcome = self._process.call(WORKERS_CPU, request, ANSWER_SECONDS)
         return float(outcome.value) if outcome.status == "ok" else None
 
+    def submitted(self) -> dict[str, list[str]]:
+        """Return which task of the last programs needs which, on Ray, where a profile is made.
+
+        Raises
+        ------
+        RuntimeError
+            If the program's process does not say so.
+        """
+        outcome = self._process.call(SUBMITTED, {"place": self._place}, ANSWER_SECONDS)
+        if outcome.status != "ok":
+            raise RuntimeError(outcome.reason)
+        return dict(outcome.value)
+
     def release(self) -> None:
         """Do nothing: a program is under way or not, and holds nothing between."""
 
@@ -84,7 +98,7 @@ class ProgramEngine:
     def _losses(self) -> list[Report]:
         """Ask the engine for lost nodes, tell each once, and end a program that used it."""
         found: list[Report] = []
-        for report in self._engine.wait(0):
+        for report in self.below.wait(0):
             if isinstance(report, Back):
                 self._lost.discard(report.slot.node)
             elif isinstance(report, Lost) and report.slot.node not in self._lost:
@@ -124,4 +138,5 @@ def place_of(spec: RunSpec) -> Mapping[str, Any]:
         "addresses": {name: spec.addresses[name] for name in spec.nodes},
         "slots": {name: spec.slots[name] for name in spec.nodes},
         "home": spec.home,
+        "profile": spec.profile,
     }

@@ -13,6 +13,7 @@ from contracts.files import write_atomically
 from workloads.report import (
     figures,
     machine_figures,
+    profiles,
     published,
     quality,
     reuse,
@@ -72,6 +73,8 @@ def build(
     prices = prices or prices_of(machines)
     said = answer(evidence, prices)
     content = _content(folder.name, evidence, said, prices, made_at)
+    content["profiles"] = profiles.gather(evidence, folder)
+    content["profile_words"] = (profiles.NOTE, profiles.CAPTION)
     built = Built(
         folder / "report.html", folder / "report.md", folder / "results.csv", said, evidence
     )

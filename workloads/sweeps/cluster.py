@@ -55,6 +55,9 @@ class Cluster(Protocol):
         node's CPUs in use, 0 to 1) and `memory` (bytes in use).
         """
 
+    def fetch(self, folder: str, name: str) -> bytes | None:
+        """Return a part of a run's profile, or a byte more than it may have; None if none."""
+
 
 def clipped(timeline: Timeline, seconds: float, *, points: int = 240) -> Timeline:
     """Return the samples of the first `seconds`, thinned out to at most `points` a node.

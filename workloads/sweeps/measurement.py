@@ -17,6 +17,7 @@ from contracts.errors import TandemError
 from contracts.progress import Event, Tell
 from workloads.deadlines import driver_seconds
 from workloads.runs import RunSpec
+from workloads.sweeps import profiles
 from workloads.sweeps.cluster import Cluster, Footing, Timeline, clipped
 from workloads.sweeps.driver_output import DriverOutput, Observed
 from workloads.sweeps.history import History
@@ -55,6 +56,8 @@ class Measurement:
         The machines.
     tell : callable
         Is told of progress.
+    profile : bool
+        Whether engines' profiles and task graphs are kept, beside the journal.
     load, clock, folder : callable
         The operator's load average of one minute, a monotonic clock in seconds, and a new name
         for the folder of an attempt on the head. Each attempt has its own: in a folder that
@@ -69,6 +72,7 @@ class Measurement:
         *,
         limits: Limits,
         tell: Tell,
+        profile: bool = False,
         load: Callable[[], float] = lambda: os.getloadavg()[0],
         clock: Callable[[], float] = time.monotonic,
         folder: Callable[[], str] = lambda: secrets.token_hex(10),
@@ -78,6 +82,7 @@ class Measurement:
         self._cluster = cluster
         self._limits = limits
         self._tell = tell
+        self._profile = profile
         self._load = load
         self._clock = clock
         self._folder = folder
@@ -158,6 +163,7 @@ class Measurement:
             unit_deadline_seconds=self._limits.unit_seconds,
             max_attempts=self._limits.attempts,
             continues=self._history.folders(run.run_id),
+            profile=self._profile,
         )
         self.record(attempt)
         self._cluster.launch(spec)
@@ -237,7 +243,7 @@ class Measurement:
         reattached: bool,
     ) -> RunRecord:
         done = self._history.done
-        found = self._variation_of(attempt)
+        found, beside = self._variation_of(attempt), self._journal.path.parent
         row = run_row(
             attempt,
             observed,
@@ -247,6 +253,7 @@ class Measurement:
             reason=reason,
             reattached=reattached,
             timeline=self._timeline(attempt, sum(observed.phases.values())),
+            profiles=profiles.fetch(observed.profiles, self._cluster, attempt.folder, beside),
             load_after=self._load(),
             ended_at=_now(),
         )

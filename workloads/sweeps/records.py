@@ -83,6 +83,8 @@ class RunRecord:
     the driver beside them. `starts` counts how often the driver began, `reattached` says that
     the operator was away meanwhile. `timeline` has, for each node, the lists `seconds` (since
     the start of the driver), `cpu` (of the node's CPUs, 0 to 1) and `memory` (bytes).
+    `profiles` has the parts of a profile that was asked for: `name`, and `path` in the sweep's
+    folder with `bytes`, or the `reason` why there is none.
     """
 
     run_id: str
@@ -114,6 +116,7 @@ class RunRecord:
     timeline: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     begun_at: str = ""
     ended_at: str = ""
+    profiles: tuple[Mapping[str, Any], ...] = ()
 
 
 JournalEntry = PlanRecord | AttemptRecord | TrialRecord | RunRecord
@@ -172,6 +175,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "machines": list,
     "deaths": list,
     "rejected": list,
+    "profiles": list,
     "phases": dict,
     "bringup": dict,
     "versions": dict,
