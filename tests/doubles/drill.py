@@ -62,6 +62,37 @@ def spend_on_ray(connected: Connected, *, number: int, seconds: float) -> Any:
     return [{"scores": [float(len(found))]}]
 
 
+def tree_on_dask(connected: Connected, *, number: int) -> Any:
+    """Add numbers up two by two, as a graph of Dask's own."""
+    import dask
+
+    found = [dask.delayed(_part)(one, dask_key_name=f"part-{one}") for one in range(16)]
+    while len(found) > 1:
+        found = [
+            dask.delayed(_sum)(*pair) for pair in zip(found[::2], found[1::2], strict=True)
+        ]
+    return [{"scores": [float(found[0].compute())]}]
+
+
+def tree_on_ray(connected: Connected, *, number: int) -> Any:
+    """Add numbers up two by two, by references to results that nobody fetches."""
+    ray = connected.client
+    part = ray.remote(_part).options(name="part")
+    add = ray.remote(_sum).options(name="sum")
+    found = [part.remote(one) for one in range(16)]
+    while len(found) > 1:
+        found = [add.remote(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
+    return [{"scores": [float(ray.get(found[0]))]}]
+
+
+def _part(value: int) -> int:
+    return value
+
+
+def _sum(one: int, other: int) -> int:
+    return one + other
+
+
 def _spend(seconds: float) -> int:
     until = time.process_time() + seconds
     while time.process_time() < until:

@@ -161,7 +161,8 @@ def dot(graph: Mapping[str, Any]) -> str:
     flat = max((box["level"] for box in boxes), default=0) < WIDEST
     lines = [
         "digraph tasks {",
-        f'  graph [bgcolor="transparent", rankdir={"LR" if flat else "TB"}, nodesep=0.12];',
+        f'  graph [bgcolor="transparent", rankdir={"LR" if flat else "TB"},'
+        " nodesep=0.15, ranksep=0.8];",
         '  node [shape=box, style="rounded,filled", fillcolor="#e6eefb", color="#5b7db1",'
         ' fontcolor="#16233a", fontname="Helvetica,Arial,sans-serif", fontsize=11];',
         '  edge [color="#808895", fontcolor="#808895", arrowsize=0.6,'
@@ -174,7 +175,7 @@ def dot(graph: Mapping[str, Any]) -> str:
     for first, last, count in graph["edges"]:
         back = ", style=dashed, constraint=false" if first == HUB else ""
         ends = " -> ".join("hub" if end == HUB else f"t{end}" for end in (first, last))
-        lines.append(f'  {ends} [label="{count if count > 1 else ""}"{back}];')
+        lines.append(f'  {ends} [label="{f" {count} " if count > 1 else ""}"{back}];')
     return "\n".join([*lines, "}", ""])
 
 
