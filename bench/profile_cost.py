@@ -29,13 +29,9 @@ def main() -> None:
     machine = facts()
     with cluster(nodes=2, cpus=options.cpus) as made:
         rows = measured(made, options.repeats)
-    document = {
-        "machine": machine,
-        "node_cpus": options.cpus,
-        "settings": SETTINGS,
-        "figures": {one: figures(rows, one) for one in ENGINES},
-    }
-    keep("profile_cost", document)
+    found: dict[str, Any] = {one: figures(rows, one) for one in ENGINES}
+    path = keep("profile_cost", machine, {"node_cpus": options.cpus, "set": SETTINGS, **found})
+    print(f"{found}\nkept in {path}")
 
 
 def measured(made: Cluster, repeats: int) -> dict[str, list[RunRecord]]:

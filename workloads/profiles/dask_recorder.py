@@ -8,6 +8,7 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from workloads.profiles.graph import MOST_TASKS
 
 NAME = "tandem-task-graph"
+PATIENCE_SECONDS = 120.0
 
 
 class GraphRecorder(SchedulerPlugin):
@@ -46,3 +47,23 @@ def recorded(dask_scheduler: Any) -> tuple[list[tuple[str, str, tuple[str, ...],
     plugin = dask_scheduler.plugins[NAME]
     found = [(str(key), *noted) for key, noted in plugin.tasks.items()]
     return found, plugin.unseen
+
+
+def be_patient(dask_scheduler: Any) -> None:
+    """Have the scheduler wait longer for workers: it hears none while it makes a report.
+
+    On a small machine that takes longer than a silent worker has, and all would be given up.
+    Whoever asked for it may be gone before it is over, so it ends by itself, too.
+    """
+    usual = dask_scheduler.worker_ttl
+    if usual and usual < PATIENCE_SECONDS:
+        dask_scheduler.tandem_usual_ttl = usual
+        dask_scheduler.worker_ttl = PATIENCE_SECONDS
+        dask_scheduler.loop.call_later(PATIENCE_SECONDS, be_usual, dask_scheduler)
+
+
+def be_usual(dask_scheduler: Any) -> None:
+    """Have the scheduler wait for workers as long as before."""
+    usual = vars(dask_scheduler).pop("tandem_usual_ttl", None)
+    if usual:
+        dask_scheduler.worker_ttl = usual

@@ -1,11 +1,15 @@
 """The profile of a run on Dask: its performance report, and the graph from its scheduler."""
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from workloads.profiles import DASK_REPORT, GRAPH
 from workloads.profiles.graph import Task
+
+# Until the scheduler has heard every worker again.
+HEARD_SECONDS = 2.0
 
 
 class DaskProfile:
@@ -44,5 +48,12 @@ class DaskProfile:
         return [Task(*one) for one in found], unseen
 
     def _write_report(self) -> None:
-        with self._client.as_current():
-            self._report.__exit__(None, None, None)
+        from workloads.profiles.dask_recorder import be_patient, be_usual
+
+        self._client.run_on_scheduler(be_patient)
+        try:
+            with self._client.as_current():
+                self._report.__exit__(None, None, None)
+            time.sleep(HEARD_SECONDS)
+        finally:
+            self._client.run_on_scheduler(be_usual)
