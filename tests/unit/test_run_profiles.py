@@ -210,14 +210,16 @@ def test_rounds_and_needs_of_tasks_of_ray():
         (b"\5", "c", driver_task, 13, 14),
         (b"\6", "late", driver_task, 50, 51),
     )
-    found, unseen = tasks_of(known, {"05": ["02", "03"]}, 9.0, 20.0)
+    found, unseen = tasks_of(known, {"05": (7, ["02", "03"])}, 9.0, 20.0)
     assert unseen == 0
     assert found == [
         Task("02", "a", (), 0),
         Task("03", "b", (), 0),
         Task("04", "nested", ("03",), 0),
-        Task("05", "c", ("02", "03"), 1),
+        Task("05", "c", ("02", "03"), 7),
     ]
+    found, _ = tasks_of(known, {}, 9.0, 20.0)
+    assert [task.round for task in found] == [0, 0, 0, 1]
 
 
 class Reference:
@@ -230,14 +232,17 @@ class Reference:
         return self._name
 
 
-def test_what_a_task_needs_is_read_off_its_arguments(monkeypatch):
-    monkeypatch.setattr(submissions, "_noted", {})
-    submit = submissions._noting(lambda self, args, kwargs, **options: kwargs["gives"])
+def test_what_a_task_needs_is_read_off_its_arguments():
+    notes = submissions.Notes()
+    submit = notes.noting(lambda self, args, kwargs, **options: kwargs["gives"])
+    fetch = notes.fetching(lambda value: value)
+    fetch(0)
     one, two = Reference("1"), Reference("2")
     submit(None, (7, [one, {"deep": two}]), {"gives": Reference("3"), "x": one}, name="n")
+    assert fetch("what was found") == "what was found"
     submit(None, None, {"gives": [Reference("4"), Reference("4")]})
     submit(None, (one,), {"gives": None})
-    assert submissions.noted() == {"33": ["31", "32", "33", "31"]}
+    assert notes.tasks == {"33": (0, ["31", "32", "33", "31"]), "34": (1, ["34", "34"])}
 
 
 @pytest.fixture

@@ -104,6 +104,7 @@ class _Run:
 
     def to_the_end(self) -> Totals:
         """Hand out, listen and decide until every unit is settled."""
+        self._hearers.progress(self._ledger.settled, self._totals.units)
         while not self._ledger.finished:
             now = time.monotonic()
             self._check_deadlines(now)

@@ -94,8 +94,8 @@ def _open(spec: RunSpec, engine: Engine, folder: Path) -> Profile | None:
     if spec.engine == "ray":
         from workloads.profiles.on_ray import RayProfile
 
-        needs = engine.submitted if isinstance(engine, ProgramEngine) else dict
-        return RayProfile(folder, needs)
+        known = engine.submitted if isinstance(engine, ProgramEngine) else dict
+        return RayProfile(folder, known)
     return None
 
 

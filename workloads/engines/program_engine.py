@@ -75,8 +75,8 @@ class ProgramEngine:
         outcome = self._process.call(WORKERS_CPU, request, ANSWER_SECONDS)
         return float(outcome.value) if outcome.status == "ok" else None
 
-    def submitted(self) -> dict[str, list[str]]:
-        """Return which task of the last programs needs which, on Ray, where a profile is made.
+    def submitted(self) -> dict[str, tuple[int, list[str]]]:
+        """Return round and needs of each task given to Ray, where a profile is made.
 
         Raises
         ------

@@ -30,9 +30,9 @@ def workers_cpu(place: Mapping[str, Any]) -> float:
     return connection(canonical(place))[1]()
 
 
-def submitted(place: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the needs of each task that the programs gave Ray."""
-    return submissions.noted()
+def submitted(place: Mapping[str, Any]) -> dict[str, tuple[int, list[str]]]:
+    """Return the round and the needs of each task that the programs gave Ray."""
+    return submissions.notes.tasks
 
 
 @functools.lru_cache(maxsize=1)
@@ -55,7 +55,7 @@ def connection(place: str) -> tuple[Connected, Callable[[], float]]:
         client = open_ray(found["address"], head, found["credentials"].get("ray_token"))
         spent = functools.partial(_of_ray, client)
         if found["profile"]:
-            submissions.watch()
+            submissions.watch(client)
     slots = sum(found["slots"].values())
     return Connected(engine, client, nodes, slots, found["home"], teller.tell), spent
 

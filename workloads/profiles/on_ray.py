@@ -17,14 +17,15 @@ _DRIVER = 3
 class RayProfile:
     """Looks at what Ray keeps of the tasks of one stretch of time.
 
-    `needs` is asked at the end which task needs which, by their ids, where that is known.
+    `noted` is asked at the end for the round and the needs of tasks, by their ids, where these
+    are known.
     """
 
     def __init__(
-        self, folder: Path, needs: Callable[[], Mapping[str, Sequence[str]]] = dict
+        self, folder: Path, noted: Callable[[], Mapping[str, tuple[int, Sequence[str]]]] = dict
     ) -> None:
         self._path = folder / RAY_TIMELINE
-        self._needs = needs
+        self._noted = noted
         self._since = self._until = 0.0
 
     def begin(self) -> None:
@@ -53,23 +54,26 @@ class RayProfile:
 
         events = state._get_all_task_events()  # the state API needs a dashboard, this does not
         known = [one for one in events if one.HasField("task_info")]
-        return tasks_of(known, self._needs(), self._since, self._until)
+        return tasks_of(known, self._noted(), self._since, self._until)
 
 
 def tasks_of(
-    events: Sequence[Any], needs: Mapping[str, Sequence[str]], since: float, until: float
+    events: Sequence[Any],
+    noted: Mapping[str, tuple[int, Sequence[str]]],
+    since: float,
+    until: float,
 ) -> tuple[list[Task], int]:
     """Return the tasks that were submitted in a stretch of time, and how many more there were.
 
-    A round begins with a task that was submitted when all before it had ended. A task that
-    another submitted hangs on that one.
+    A task that another submitted hangs on that one and is of its round. Of others whose round
+    was not noted, one begins with a task that was submitted when all before it had ended.
 
     Parameters
     ----------
     events : sequence
         Ray's `TaskEvents`, of which each attempt at a task has one.
-    needs : mapping
-        The tasks whose results a task takes, by ids.
+    noted : mapping
+        The round of a task and the tasks whose results it takes, by ids.
     since, until : float
         Seconds since 1970.
     """
@@ -87,6 +91,7 @@ def tasks_of(
         if since * 1e9 <= span[0] <= until * 1e9
     )  # fmt: skip
     found: list[Task] = []
+    rounds: dict[str, int] = {}
     number = ended = 0
     for (first, last), key in inside[:MOST_TASKS]:
         if found and first >= ended:
@@ -94,6 +99,7 @@ def tasks_of(
         ended = max(ended, last)
         info = spans[key][2]
         parent = info.parent_task_id.hex()
-        own = [*needs.get(key, ()), *([parent] if parent in spans else [])]
-        found.append(Task(key, info.name or info.func_or_class_name, tuple(own), number))
+        rounds[key], needs = noted.get(key, (rounds.get(parent, number), ()))
+        needs = (*needs, *([parent] if parent in spans else []))
+        found.append(Task(key, info.name or info.func_or_class_name, needs, rounds[key]))
     return found, max(0, len(inside) - MOST_TASKS)

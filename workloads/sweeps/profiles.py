@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from contracts.errors import InvalidDocument, TandemError
+from contracts.errors import TandemError
 from contracts.files import write_atomically
 from workloads import profiles
 from workloads.profiles import graph
@@ -70,7 +70,7 @@ def _kept(part: str, content: bytes | None, folder: Path) -> Path:
     if part == profiles.GRAPH:
         document = json.loads(content)
         if not isinstance(document, dict):
-            raise InvalidDocument("the task graph", ["is no JSON object"])
+            raise ValueError("the task graph is no JSON object")
         path, text = folder / GRAPH, graph.dot(graph.checked(document))
     elif part == profiles.DASK_REPORT:
         inner = html.escape(content.decode("utf-8", "replace"))
