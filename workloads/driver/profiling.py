@@ -8,6 +8,7 @@ that says why.
 import functools
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,9 +36,13 @@ class Profile(Protocol):
 
 
 class Profiling:
-    """The profile of one run, into the folder beside its log; none where none is asked for."""
+    """The profile of one run, into the folder beside its log; none where none is asked for.
+
+    `cpu_seconds` are those that this process spent to begin it.
+    """
 
     def __init__(self, spec: RunSpec, log: RunLog, engine: Engine) -> None:
+        self.cpu_seconds = 0.0
         self._log = log
         self._folder = log.path.parent / profiles.FOLDER
         self._hub = "the program" if isinstance(engine, ProgramEngine) else "the driver"
@@ -47,12 +52,14 @@ class Profiling:
         """Begin, within its deadline; what fails here leaves the run without a profile."""
         if self._profile is None:
             return
+        begin = time.process_time()
         try:
             self._folder.mkdir(exist_ok=True)
             _within(PROFILE_BEGIN_SECONDS, self._profile.begin)
         except Exception as error:
             self._profile = None
             self._log.write("profile", name=profiles.GRAPH, reason=first_line(error))
+        self.cpu_seconds = time.process_time() - begin
 
     def stop(self) -> None:
         """Take note that the work has ended."""

@@ -93,7 +93,6 @@ def drive(spec: RunSpec, log: RunLog, stack: contextlib.ExitStack) -> None:
         stack.callback(engine.close)
     lost = _warm_up(spec, log, workload, engine, lost)
     profiling = Profiling(spec, log, engine)
-    profiling.begin()
     begin_cpu = time.process_time()
     totals = _work(spec, log, workload, engine, lost, profiling)
     results = [log.results[trial.trial_id] for trial in spec.trials]
@@ -103,7 +102,7 @@ def drive(spec: RunSpec, log: RunLog, stack: contextlib.ExitStack) -> None:
         units=totals.units,
         retries=totals.retries,
         cpu_seconds=totals.cpu_seconds,
-        driver_cpu_seconds=time.process_time() - begin_cpu,
+        driver_cpu_seconds=time.process_time() - begin_cpu - profiling.cpu_seconds,
         summary=workload.open_work(spec).summary(results),
     )
     profiling.make()
@@ -144,6 +143,7 @@ def _work(
     hearers = Hearers(log.trial, log.death, log.progress, log.step)
     programs = engine if isinstance(engine, ProgramEngine) else None
     before = programs.workers_cpu() if programs else None
+    profiling.begin()  # after our own question, which is a task of the engine, too
     with _phase(log, "work"):
         totals = executor.run(engine, work, limits, hearers, lost=lost)
     profiling.stop()
