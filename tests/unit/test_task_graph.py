@@ -36,6 +36,8 @@ def test_rounds_of_equal_tasks_are_one_box_and_a_loop():
     assert found["edges"] == [[HUB, 0, 120], [0, HUB, 126]]
     assert (found["tasks"], found["rounds"], found["unseen"]) == (126, 21, 0)
     assert "6 in each of 21 rounds" in dot(checked(found))
+    later = [Task(task.key, task.name, (), task.round + 5) for task in iterated()]
+    assert folded(later, hub="the program") == found, "the first round is whichever came first"
 
 
 def test_a_tree_keeps_its_levels():

@@ -50,6 +50,7 @@ def folded(tasks: Sequence[Task], *, hub: str, unseen: int = 0) -> dict[str, Any
     """
     level = _levels(tasks)
     rounds = len({task.round for task in tasks})
+    first = min((task.round for task in tasks), default=0)
     group = _grouping(tasks, level, rounds)
     places: dict[Hashable, int] = {}
     for task in sorted(tasks, key=lambda one: level[one.key]):
@@ -60,7 +61,7 @@ def folded(tasks: Sequence[Task], *, hub: str, unseen: int = 0) -> dict[str, Any
     for task in tasks:
         known = [need for need in task.needs if need in place]
         edges.update((place[need], place[task.key]) for need in known)
-        if not known and task.round:
+        if not known and task.round > first:
             edges[HUB, place[task.key]] += 1
         if task.key not in needed:
             edges[place[task.key], HUB] += 1
