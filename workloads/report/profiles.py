@@ -24,8 +24,9 @@ CAPTION = (
     "was submitted once earlier results were there."
 )
 NOTE = (
-    "A profile is made after the clock has stopped. The performance report of Dask opens in a "
-    "browser; the timeline of Ray in ui.perfetto.dev or chrome://tracing."
+    "A profile is begun before the clock and made after it has stopped, so these runs are in "
+    "the figures; results.csv marks them. The performance report of Dask opens in a browser; "
+    "the timeline of Ray in ui.perfetto.dev or chrome://tracing."
 )
 _KINDS = {
     "dask-report.html": "performance report",
