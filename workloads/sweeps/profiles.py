@@ -26,7 +26,7 @@ _FRAME = (
     "script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "
     'font-src data:">'
     "<title>Performance report of Dask</title>"
-    "<style>html,body,iframe{{margin:0;border:0;width:100%;height:100%}}</style></head>"
+    "<style>html,body,iframe{{display:block;margin:0;border:0;width:100%;height:100%}}</style></head>"
     '<body><iframe sandbox="allow-scripts" title="Performance report of Dask" '
     'srcdoc="{}"></iframe></body></html>\n'
 )
