@@ -49,6 +49,7 @@ MEASUREMENTS = {
     "exact_flat": Measurement(("exact_memory", "flat"), 25, "memory of nodes over 50 trials"),
     "kmeans": Measurement(("kmeans",), 30, "K-Means on 3 nodes beside 1, and dask-ml"),
     "pca": Measurement(("pca",), 30, "PCA from the bucket on 3 nodes beside 1, and dask-ml"),
+    "profile_cost": Measurement(("profile_cost",), 15, "runs with a profile beside without"),
     "exact_full": Measurement(("exact_memory", "full"), 30, "full size on nodes of 2 GB"),
 }
 

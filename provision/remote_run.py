@@ -24,6 +24,7 @@ DRIVE = Program("drive", needs=("records",))
 TIMELINE = Program("monitor", needs=("records",))
 CALL_SECONDS = 30.0
 STOP_GRACE = 5.0
+FETCH_SECONDS = 120.0
 FOLLOW_SECONDS = 300.0
 SILENCE_SECONDS = 1.0
 RECONNECT_SECONDS = 60.0
@@ -122,6 +123,21 @@ def timeline(
 
     outcomes = on_each("reading the timeline", nodes, fetch, seconds=CALL_SECONDS + 15.0)
     return dict(outcomes.done)
+
+
+def fetch(links: Links, head: str, folder: str, path: str, limit: int) -> bytes | None:
+    """Return up to `limit` bytes of a file in a run's folder on the head; None without one.
+
+    Raises
+    ------
+    TandemError
+        If the head cannot be reached, or does not send it within its time.
+    """
+
+    def get(name: str) -> bytes | None:
+        return links[name].get(f".tandem/runs/{_checked(folder)}/{path}", limit=limit)
+
+    return on_each(f"fetching {path}", [head], get, seconds=FETCH_SECONDS).values()[head]
 
 
 def _series(samples: Any, since_seconds: float) -> dict[str, list[float]]:

@@ -6,27 +6,30 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from contracts.files import state_folder
-from infra import docker_engine, local_nodes, node_image, pulumi_cli
+from infra import docker_engine, graphviz, local_nodes, node_image, pulumi_cli
 from tasks.progress import Progress
 from tasks.verb import Answer, verb
 
 
 @verb()
 def run(context: Context) -> Answer:
-    """Find or install the Docker engine, build the node image, find or install pulumi."""
+    """Find or install Docker, build the node image, find or install pulumi and graphviz."""
     begin = time.monotonic()
     state, tell = state_folder(), Progress()
     engine = docker_engine.ensure(state, tell)
     image = node_image.ensure(local_nodes.LOCK, state, tell)
     pulumi = pulumi_cli.ensure(state, tell)
+    dot = graphviz.ensure(tell)
     document = {
         "engine": engine,
         "image": image,
         "pulumi": pulumi and {"path": str(pulumi.path), "version": pulumi.version},
+        "dot": dot,
         "seconds": round(time.monotonic() - begin, 1),
     }
     words = f"pulumi {pulumi.version}, {pulumi.origin}" if pulumi else pulumi_cli.WITHOUT
     text = f"Docker engine: {engine}\nNode image: {image}\nPulumi: {words}"
+    text += f"\nGraphviz: {dot or graphviz.WITHOUT}"
     return Answer(document, text)
 
 

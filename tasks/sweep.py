@@ -68,6 +68,7 @@ class _Sweep:
     plan: PlanRecord
     inventory: Inventory
     limits: Limits
+    profile: bool = False
 
     @property
     def journal(self) -> Journal:
@@ -94,6 +95,8 @@ class _Sweep:
         "inventory": "a file with your own machines, in place of the state folder's",
         "results": "the folder of all sweeps",
         "deadline": "seconds after which one run is given up",
+        "profile": "keep each run's profile and task graph with the results: the performance "
+        "report of Dask, the timeline of Ray",
         "unit-deadline": "seconds after which one try of a unit is given up",
     }
 )
@@ -116,6 +119,7 @@ def run(
     results: str = "results",
     deadline: str = "3600",
     unit_deadline: str = "600",
+    profile: bool = False,
 ) -> Answer:
     """Measure a workload on every engine and number of nodes; again: go on where it stopped."""
     wanted = engines_of(listed(engines), baseline=baseline)
@@ -147,7 +151,7 @@ def run(
     request = SweepRequest(subject, wanted, counts, count)
     check_size(request)
     plan = request.record(_machine_facts(machines), _facts(machines, workload))
-    sweep = _Sweep(name, folder, request, plan, machines, limits)
+    sweep = _Sweep(name, folder, request, plan, machines, limits, profile)
     if dry_run:
         history = History() if fresh else read_history(sweep.journal.read().records)
         return sweep_answer.preview(name, request, sweep.journal, history)
@@ -223,11 +227,16 @@ def _run(sweep: _Sweep, fresh: bool) -> Answer:
 def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) -> None:
     runs = sweep.request.runs
     if not history.todo(runs) and not history.open_attempts():
+        if sweep.profile:
+            words = f"every run is measured; --repeats {sweep.request.repeats + 1} adds some"
+            tell(Event("sweep", "profile", "skipped", 0.0, words))
         return
     ours = {one.folder for attempts in history.attempts.values() for one in attempts}
     lock = registry.lock(sweep.plan.work.workload) or LOCK
     machines = Machines(sweep.inventory, state_folder(), lock, tell, ours)
-    measurement = Measurement(journal, history, machines, limits=sweep.limits, tell=tell)
+    measurement = Measurement(
+        journal, history, machines, limits=sweep.limits, tell=tell, profile=sweep.profile
+    )
     try:
         if not history.plans or history.plans[-1] != sweep.plan:
             measurement.record(sweep.plan)

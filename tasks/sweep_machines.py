@@ -13,6 +13,7 @@ from contracts.progress import Tell
 from contracts.trial import canonical
 from provision import bringup, remote_run
 from provision.links import Links
+from workloads import profiles
 from workloads.runs import RunSpec, as_document
 from workloads.sweeps.cluster import Footing, Timeline
 from workloads.sweeps.plan import PLAIN, Cell
@@ -118,6 +119,11 @@ class Machines:
     def timeline(self, nodes: Sequence[str], since_seconds: float) -> Timeline:
         """Return what the nodes sampled."""
         return remote_run.timeline(self._links, nodes, since_seconds)
+
+    def fetch(self, folder: str, name: str) -> bytes | None:
+        """Return a part of a run's profile."""
+        path, limit = f"{profiles.FOLDER}/{name}", profiles.MOST_BYTES + 1
+        return remote_run.fetch(self._links, self._inventory.head.name, folder, path, limit)
 
 
 def _as_recorded(started: bringup.Started) -> Mapping[str, Any]:

@@ -5,6 +5,9 @@ DATA_SECONDS = 900.0
 WARM_UP_SECONDS = 300.0
 LEAVE_SECONDS = 30.0
 GRACE_SECONDS = 120.0
+# Of a profile: before the work, and for each of its two parts after it.
+PROFILE_BEGIN_SECONDS = 30.0
+PROFILE_SECONDS = 90.0
 
 
 def driver_seconds(run_seconds: float) -> float:
@@ -15,4 +18,5 @@ def driver_seconds(run_seconds: float) -> float:
     outline, the way of the last line to the operator.
     """
     ready = CONNECT_SECONDS + DATA_SECONDS + WARM_UP_SECONDS
-    return ready + run_seconds + LEAVE_SECONDS + GRACE_SECONDS
+    profile = PROFILE_BEGIN_SECONDS + 2 * PROFILE_SECONDS
+    return ready + run_seconds + profile + LEAVE_SECONDS + GRACE_SECONDS

@@ -11,17 +11,22 @@ something to tell `extra` (numbers by name), or, in place of these, `reason`: wh
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from contracts.trial import REASON_LIMIT, TrialResult, canonical
-from workloads.engines import Outcome, Unit
+from workloads.engines import Outcome, Unit, task_name
 from workloads.runs import PlannedTrial, RunSpec
 
 # Calls `function(part, **given)` anywhere for each part; returns the values in their order.
 Spread = Callable[..., list[Any]]
+# Is told how many of how many parts are done.
+Count = Callable[[int, int], None]
+# How often Ray is asked how many parts are done, in seconds.
+COUNT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,9 @@ class Connected:
 
     `client` is a `distributed.Client`, which is Dask's default then, or the module `ray` after
     its `init`, or None in plain. The engine has exactly the run's nodes, `slots` are the units
-    of work that these do at once, and `home` is Tandem's folder on each of them.
+    of work that these do at once, and `home` is Tandem's folder on each of them. `tell(done,
+    total, words)` says how far the program is, as often as it likes; whoever runs the sweep
+    sees "9/20 iterations", and with a total of 0 the words alone.
     """
 
     engine: str
@@ -38,6 +45,11 @@ class Connected:
     nodes: tuple[str, ...]
     slots: int
     home: str
+    tell: Callable[[int, int, str], None] = lambda done, total, words: None
+
+    def counting(self, words: str) -> Count:
+        """Return what tells how many of all of something are done."""
+        return lambda done, total: self.tell(done, total, words)
 
 
 def program(
@@ -48,24 +60,44 @@ def program(
     return Unit(unit_id, f"{module}.{form}:{function}", arguments, program=True)
 
 
-def spread_on_dask(client: Any) -> Spread:
-    """Return what calls a function for many parts at once, as tasks of Dask."""
+def spread_on_dask(client: Any, count: Count | None = None) -> Spread:
+    """Return what calls a function for many parts at once, as tasks of Dask.
+
+    `count` is told how many of the parts of a call are done, each time that one is.
+    """
 
     def spread(function: Callable[..., Any], parts: Sequence[Any], **given: Any) -> list[Any]:
-        tasks = client.map(function, parts, pure=False, retries=0, **given)
+        name = _name(function)
+        tasks = client.map(function, parts, key=name, pure=False, retries=0, **given)
+        if count is not None:
+            done = itertools.count(1)
+            for task in tasks:
+                task.add_done_callback(lambda _: count(next(done), len(parts)))
         return list(client.gather(tasks))
 
     return spread
 
 
-def spread_on_ray(ray: Any) -> Spread:
-    """Return what calls a function for many parts at once, as remote functions of Ray."""
+def spread_on_ray(ray: Any, count: Count | None = None) -> Spread:
+    """Return what calls a function for many parts at once, as remote functions of Ray.
+
+    `count` is told how many of the parts of a call are done, once a second or so.
+    """
 
     def spread(function: Callable[..., Any], parts: Sequence[Any], **given: Any) -> list[Any]:
         task = _remote(ray, function)
-        return list(ray.get([task.remote(part, **given) for part in parts]))
+        asked = [task.remote(part, **given) for part in parts]
+        left = asked if count is not None else []
+        while left and count is not None:
+            _, left = ray.wait(left, num_returns=len(left), timeout=COUNT_SECONDS)
+            count(len(asked) - len(left), len(asked))
+        return list(ray.get(asked))
 
     return spread
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return task_name(f"{function.__module__}:{function.__name__}")
 
 
 @functools.lru_cache(maxsize=32)
@@ -75,7 +107,8 @@ def _remote(ray: Any, function: Callable[..., Any]) -> Any:
     Ray may try them again, as it does for its users: now and then a worker that was just
     started dies with its first task. A lost node ends the program before Ray notices.
     """
-    return ray.remote(function).options(scheduling_strategy="SPREAD")
+    options = {"scheduling_strategy": "SPREAD", "name": _name(function)}
+    return ray.remote(function).options(**options)
 
 
 def on_every_ray_node(ray: Any, function: Callable[..., Any], *arguments: Any) -> list[Any]:
@@ -88,7 +121,8 @@ def on_every_ray_node(ray: Any, function: Callable[..., Any], *arguments: Any) -
     task = ray.remote(function)
     calls = [
         task.options(
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            name=_name(function),
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
         ).remote(*arguments)
         for node in ray.nodes()
         if node["Alive"]

@@ -60,6 +60,8 @@ class RunSpec:
     continues : tuple of str
         The folders of earlier attempts at the same run, which ended before their time, the
         latest first; what a workload kept there may be taken up.
+    profile : bool
+        Whether the engine's own profile and the graph of its tasks are kept beside the results.
     """
 
     run_id: str
@@ -79,6 +81,7 @@ class RunSpec:
     unit_deadline_seconds: float
     max_attempts: int = 3
     continues: tuple[str, ...] = ()
+    profile: bool = False
 
 
 def load(path: Path) -> RunSpec:
@@ -135,13 +138,15 @@ def _build(document: Mapping[str, Any], source: str) -> RunSpec:
         "unit_deadline_seconds": ((int, float), _duration_rule),
         "max_attempts": (int, _from_one_rule),
         "continues": (list, _earlier_rule),
+        "profile": (bool, None),
     }
     values: dict[str, Any] = {}
     for name in names:
         kind, rule = kinds.get(name, (str, None))
-        needed = name != "continues"
+        needed = name not in ("continues", "profile")
         values[name] = problems.value(document, name, kind, rule=rule, required=needed)
     values["continues"] = tuple(values["continues"] or ())
+    values["profile"] = bool(values["profile"])
     for table in ("addresses", "slots"):
         if values[table] is not None and values["nodes"] is not None:
             _match_nodes(problems, table, values)

@@ -34,6 +34,10 @@ def perform(
         until = time.process_time() + seconds
         while time.process_time() < until:
             pass
+    if kind == "steps":
+        for step in range(10):
+            connected.tell(step + 1, 10, "iterations")
+            time.sleep(seconds / 10)
     if kind == "threads":
         return [{"scores": [float(os.environ["OMP_NUM_THREADS"])]}]
     if kind == "reason":
@@ -56,6 +60,37 @@ def spend_on_ray(connected: Connected, *, number: int, seconds: float) -> Any:
 
     found = on_every_ray_node(connected.client, _spend, seconds)
     return [{"scores": [float(len(found))]}]
+
+
+def tree_on_dask(connected: Connected, *, number: int) -> Any:
+    """Add numbers up two by two, as a graph of Dask's own."""
+    import dask
+
+    found = [dask.delayed(_part)(one, dask_key_name=f"part-{one}") for one in range(16)]
+    while len(found) > 1:
+        found = [
+            dask.delayed(_sum)(*pair) for pair in zip(found[::2], found[1::2], strict=True)
+        ]
+    return [{"scores": [float(found[0].compute())]}]
+
+
+def tree_on_ray(connected: Connected, *, number: int) -> Any:
+    """Add numbers up two by two, by references to results that nobody fetches."""
+    ray = connected.client
+    part = ray.remote(_part).options(name="part")
+    add = ray.remote(_sum).options(name="sum")
+    found = [part.remote(one) for one in range(16)]
+    while len(found) > 1:
+        found = [add.remote(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
+    return [{"scores": [float(ray.get(found[0]))]}]
+
+
+def _part(value: int) -> int:
+    return value
+
+
+def _sum(one: int, other: int) -> int:
+    return one + other
 
 
 def _spend(seconds: float) -> int:

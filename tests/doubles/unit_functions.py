@@ -60,3 +60,15 @@ def environment(name: str) -> str | None:
 def oom_score() -> int:
     with open("/proc/self/oom_score_adj") as stream:
         return int(stream.read())
+
+
+def tell_steps(seconds: float) -> int:
+    """Tell of a step each few milliseconds; return how many there were."""
+    from workloads.engines.telling import teller
+
+    steps, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        steps += 1
+        teller.tell(steps, 1000, "steps")
+        time.sleep(0.005)
+    return steps

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.drill import drill_spec
-from tests.doubles.run_specs import workload_spec, write_run
+from tests.doubles.run_specs import run_spec, workload_spec, write_run
 from tests.integration.engines_on_loopback import (
+    ADDRESSES,
     ROOT,
     dask_on_loopback,
     drive,
     ray_on_loopback,
 )
-from workloads import registry
+from workloads import profiles, registry
+from workloads.profiles.graph import checked
 from workloads.sweeps.driver_output import DriverOutput
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600), pytest.mark.slow]
@@ -114,6 +116,51 @@ def test_every_engine_finds_the_same_centres_to_the_last_bit(engine, home, tmp_p
             spread, here, tasks=3, data=vars(described), **result.parameters, **given
         )
         assert result.scores == (-fit.inertia / rows,)
+
+
+def test_a_profiled_run_keeps_what_its_engine_shows(engine, home, tmp_path):
+    spec = workload_spec("kmeans", home, KMEANS, **engine.place(), profile=True)
+    found, seen = driven(tmp_path, spec)
+    graph, shown = profile_of(tmp_path, seen, engine)
+    looks = sum(int(one.extra["iterations"]) + 1 for one in found)
+    (box,) = [box for box in graph["boxes"] if box["name"] == "kmeans-assess"]
+    assert looks - 2 <= box["rounds"] <= looks, "a fit that has converged looks once less"
+    assert box["tasks"] == 6 * box["rounds"] or box["tasks"] % box["rounds"] == 0
+    assert graph["hub"] == "the program"
+    assert "kmeans-assess" in shown
+    assert all(ip in shown for ip in ADDRESSES.values()), "of both nodes"
+
+
+def test_a_tree_of_tasks_is_drawn_as_a_tree(engine, home, tmp_path):
+    trial = {"function": f"tree_on_{engine.engine}"}
+    spec = drill_spec(home, [trial], **engine.place(), profile=True)
+    (result,), seen = driven(tmp_path, spec)
+    assert result.scores == (120.0,)
+    graph, _ = profile_of(tmp_path, seen, engine)
+    assert [box["tasks"] for box in graph["boxes"]] == [16, 8, 4, 2, 1]
+    assert graph["edges"] == [
+        [0, 1, 16], [1, 2, 8], [2, 3, 4], [3, 4, 2], [4, -1, 1]
+    ]  # fmt: skip
+
+
+def test_units_have_names_and_a_profile_too(engine, home, tmp_path):
+    grid = {"n_estimators": [2, 3], "max_depth": [2, 3]}
+    parameters = {"dataset": "iris", "folds": 2, "reuse": False, "grid": grid}
+    spec = run_spec(home, parameters, **engine.place(), profile=True)
+    _, seen = driven(tmp_path, spec)
+    graph, shown = profile_of(tmp_path, seen, engine)
+    assert {box["name"] for box in graph["boxes"]} == {"forest-fit-folds"}
+    assert graph["hub"] == "the driver"
+    assert "forest-fit-folds" in shown
+
+
+def profile_of(folder, seen, engine):
+    """Return the graph of a run, checked, and its engine's own profile as text."""
+    part = {"dask": profiles.DASK_REPORT, "ray": profiles.RAY_TIMELINE}[engine.engine]
+    assert seen.profiles == {part: "", profiles.GRAPH: ""}
+    made = folder / profiles.FOLDER
+    graph = checked(json.loads((made / profiles.GRAPH).read_text()))
+    return graph, (made / part).read_text()
 
 
 def test_a_node_that_dies_costs_an_attempt_and_marks_the_row(engine, home, tmp_path):

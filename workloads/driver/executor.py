@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from contracts.errors import DeadlineError, TandemError
 from contracts.trial import TrialResult
 from workloads.driver.ledger import Death, Done, Event, GivenUp, Ledger
-from workloads.engines import Back, Engine, Finished, Lost, Slot
+from workloads.engines import Engine, Finished, Lost, Report, Slot, Told
 from workloads.registry import Work
 
 POLL_SECONDS = 1.0
@@ -44,11 +44,16 @@ class RunFailed(TandemError):
 
 @dataclass
 class Hearers:
-    """Whom to tell: of each finished trial, of deaths (node, seconds, detail), of progress."""
+    """Whom to tell: of each finished trial, of deaths (node, seconds, detail), of progress.
+
+    `progress` gets how many units of all are done, `step` how many steps of a unit under way,
+    and what a step of it is.
+    """
 
     trial: Callable[[TrialResult], None]
     death: Callable[[str, float, str], None]
     progress: Callable[[int, int], None]
+    step: Callable[[int, int, str], None] = lambda done, total, words: None
 
 
 def run(
@@ -99,6 +104,7 @@ class _Run:
 
     def to_the_end(self) -> Totals:
         """Hand out, listen and decide until every unit is settled."""
+        self._hearers.progress(self._ledger.settled, self._totals.units)
         while not self._ledger.finished:
             now = time.monotonic()
             self._check_deadlines(now)
@@ -117,9 +123,11 @@ class _Run:
         self._totals.retries, self._totals.late = self._ledger.retries, self._ledger.late
         return self._totals
 
-    def _hear(self, report: Finished | Lost | Back) -> None:
+    def _hear(self, report: Report) -> None:
         if isinstance(report, Finished):
             self._tell(self._ledger.report(report.ticket, report.outcome))
+        elif isinstance(report, Told):
+            self._hearers.step(report.done, report.total, report.words)
         elif report.slot not in self._engine.slots:  # a node that a program computes on
             if isinstance(report, Lost):
                 self._tell([Death(report.slot.node, report.detail)])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.errors import DeadlineError, TandemError
-from workloads.engines import Back, Engine, Finished, Lost, Outcome, Slot, Unit
+from workloads.engines import Back, Engine, Finished, Lost, Outcome, Report, Slot, Unit
 
 TRIES = 2
 
@@ -120,7 +120,7 @@ class _Phase:
         self._out[ticket] = slot
         self._engine.submit(ticket, slot, self._unit, self._seconds)
 
-    def _hear(self, report: Finished | Lost | Back) -> None:
+    def _hear(self, report: Report) -> None:
         if isinstance(report, Finished):
             slot = self._out.pop(report.ticket, None)
             if slot is not None:
@@ -129,7 +129,7 @@ class _Phase:
             self._out = {key: slot for key, slot in self._out.items() if slot != report.slot}
             self._found.lost.add(report.slot)
             self._died(report.slot, report.detail)
-        else:
+        elif isinstance(report, Back):
             self._found.lost.discard(report.slot)
             if report.slot in self._tries and report.slot not in self._found.values:
                 self._start(report.slot)

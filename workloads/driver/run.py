@@ -30,6 +30,7 @@ from workloads.driver import executor
 from workloads.driver.executor import Hearers, Limits, Totals
 from workloads.driver.kept import keep
 from workloads.driver.phases import check_same, do_everywhere
+from workloads.driver.profiling import Profiling
 from workloads.driver.run_log import RunLog
 from workloads.engines import Engine, Slot, open_engine
 from workloads.engines.program_engine import ProgramEngine
@@ -91,8 +92,9 @@ def drive(spec: RunSpec, log: RunLog, stack: contextlib.ExitStack) -> None:
         engine, lost = ProgramEngine(spec, engine), set()
         stack.callback(engine.close)
     lost = _warm_up(spec, log, workload, engine, lost)
+    profiling = Profiling(spec, log, engine)
     begin_cpu = time.process_time()
-    totals = _work(spec, log, workload, engine, lost)
+    totals = _work(spec, log, workload, engine, lost, profiling)
     results = [log.results[trial.trial_id] for trial in spec.trials]
     log.write(
         "finished",
@@ -100,9 +102,10 @@ def drive(spec: RunSpec, log: RunLog, stack: contextlib.ExitStack) -> None:
         units=totals.units,
         retries=totals.retries,
         cpu_seconds=totals.cpu_seconds,
-        driver_cpu_seconds=time.process_time() - begin_cpu,
+        driver_cpu_seconds=time.process_time() - begin_cpu - profiling.cpu_seconds,
         summary=workload.open_work(spec).summary(results),
     )
+    profiling.make()
 
 
 def _fetch_data(spec: RunSpec, log: RunLog, workload: Workload, engine: Engine) -> set[Slot]:
@@ -127,16 +130,23 @@ def _warm_up(
 
 
 def _work(
-    spec: RunSpec, log: RunLog, workload: Workload, engine: Engine, lost: set[Slot]
+    spec: RunSpec,
+    log: RunLog,
+    workload: Workload,
+    engine: Engine,
+    lost: set[Slot],
+    profiling: Profiling,
 ) -> Totals:
     left = tuple(trial for trial in spec.trials if trial.trial_id not in log.results)
     work = workload.open_work(dataclasses.replace(spec, trials=left))
     limits = Limits(spec.unit_deadline_seconds, spec.run_deadline_seconds, spec.max_attempts)
-    hearers = Hearers(log.trial, log.death, log.progress)
+    hearers = Hearers(log.trial, log.death, log.progress, log.step)
     programs = engine if isinstance(engine, ProgramEngine) else None
     before = programs.workers_cpu() if programs else None
+    profiling.begin()  # after our own question, which is a task of the engine, too
     with _phase(log, "work"):
         totals = executor.run(engine, work, limits, hearers, lost=lost)
+    profiling.stop()
     if programs:
         after = programs.workers_cpu()
         if before is None or after is None or after < before:

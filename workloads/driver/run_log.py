@@ -13,6 +13,7 @@ from contracts.files import append_line
 from contracts.trial import TrialResult, parse_result
 
 PROGRESS_SECONDS = 0.5
+STEP_SECONDS = 1.0
 
 
 class RunLog:
@@ -23,8 +24,8 @@ class RunLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._last_progress = 0.0
-        self._last_done = 0
+        self._last_progress = self._last_step = 0.0
+        self._last_done = -1
         _cut_torn_tail(path)
         self.results: dict[str, TrialResult] = {
             result.trial_id: result for result in _trials(path)
@@ -51,6 +52,13 @@ class RunLog:
         if due and done != self._last_done:
             self._last_progress, self._last_done = now, done
             self.write("progress", done=done, total=total)
+
+    def step(self, done: int, total: int, words: str) -> None:
+        """Append how far the program under way is, once a second at most."""
+        now = time.monotonic()
+        if now - self._last_step >= STEP_SECONDS:
+            self._last_step = now
+            self.write("step", done=done, total=total, words=words)
 
 
 def _cut_torn_tail(path: Path) -> None:

@@ -6,6 +6,7 @@ nothing but text crosses between machines.
 """
 
 import importlib
+import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,7 +88,17 @@ class Back:
     slot: Slot
 
 
-Report = Finished | Lost | Back
+@dataclass(frozen=True)
+class Told:
+    """The attempt with this ticket says how far it is: so many of so many steps, and which."""
+
+    ticket: str
+    done: int
+    total: int
+    words: str
+
+
+Report = Finished | Lost | Back | Told
 
 
 class EngineLost(TandemError):
@@ -139,6 +150,21 @@ def first_line(error: BaseException) -> str:
     """Return what an engine's library has to say, as one line that fits into a record."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'no detail'}"[:DETAIL_LIMIT]
+
+
+def task_name(function: str) -> str:
+    """Return what tasks of "module:name" are called in dashboards, profiles and task graphs.
+
+    The name of the workload and that of the function, with hyphens: Dask takes what stands
+    before the first word that is not of letters alone for the name of a group of tasks.
+
+    >>> task_name("workloads.kmeans.lloyd:assess")
+    'kmeans-assess'
+    """
+    module, _, name = function.partition(":")
+    package, _, rest = module.partition(".")
+    owner = rest.partition(".")[0] if package == "workloads" else module
+    return "-".join(re.findall("[A-Za-z]+", f"{owner} {name}")) or "task"
 
 
 def knock(address: str, seconds: float) -> None:

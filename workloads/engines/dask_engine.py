@@ -22,6 +22,7 @@ from workloads.engines import (
     first_line,
     knock,
     slots_of,
+    task_name,
 )
 from workloads.engines.slot_process import SlotProcess
 from workloads.engines.unit_process import as_json
@@ -105,6 +106,11 @@ class DaskEngine:
         self._alive: tuple[str, ...] = ("running",)
         self._client: Any = None
 
+    @property
+    def client(self) -> Any:
+        """The client of this engine, once it is connected."""
+        return self._client
+
     def connect(self, timeout: float) -> None:
         """Reach the scheduler and find the worker of each slot, free of older work."""
         give_up = time.monotonic() + timeout
@@ -127,7 +133,7 @@ class DaskEngine:
             unit.function,
             json.dumps(dict(unit.arguments), allow_nan=False),
             deadline_seconds,
-            key=f"{ticket}-{uuid.uuid4().hex}",
+            key=f"{task_name(unit.function)}-{uuid.uuid4().hex}-{ticket}",
             workers=[self._workers[slot]],
             allow_other_workers=False,
             retries=0,

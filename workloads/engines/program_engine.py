@@ -15,6 +15,7 @@ from workloads.engines import (
     Outcome,
     Report,
     Slot,
+    Told,
     Unit,
 )
 from workloads.engines.slot_process import SlotProcess
@@ -23,6 +24,7 @@ from workloads.runs import RunSpec
 
 PROGRAM = Slot("program", 0)
 PERFORM = "workloads.engines.program_process:perform"
+SUBMITTED = "workloads.engines.program_process:submitted"
 WORKERS_CPU = "workloads.engines.program_process:workers_cpu"
 ANSWER_SECONDS = 60.0
 
@@ -38,7 +40,7 @@ class ProgramEngine:
 
     def __init__(self, spec: RunSpec, engine: Engine) -> None:
         self.slots: Sequence[Slot] = (PROGRAM,)
-        self._engine = engine
+        self.below = engine
         self._place = place_of(spec)
         plain = spec.engine == "plain"
         self._process = SlotProcess(threads=spec.slots[spec.nodes[0]] if plain else 1)
@@ -73,6 +75,19 @@ class ProgramEngine:
         outcome = self._process.call(WORKERS_CPU, request, ANSWER_SECONDS)
         return float(outcome.value) if outcome.status == "ok" else None
 
+    def submitted(self) -> dict[str, tuple[int, list[str]]]:
+        """Return round and needs of each task given to Ray, where a profile is made.
+
+        Raises
+        ------
+        RuntimeError
+            If the program's process does not say so.
+        """
+        outcome = self._process.call(SUBMITTED, {"place": self._place}, ANSWER_SECONDS)
+        if outcome.status != "ok":
+            raise RuntimeError(outcome.reason)
+        return dict(outcome.value)
+
     def release(self) -> None:
         """Do nothing: a program is under way or not, and holds nothing between."""
 
@@ -83,7 +98,7 @@ class ProgramEngine:
     def _losses(self) -> list[Report]:
         """Ask the engine for lost nodes, tell each once, and end a program that used it."""
         found: list[Report] = []
-        for report in self._engine.wait(0):
+        for report in self.below.wait(0):
             if isinstance(report, Back):
                 self._lost.discard(report.slot.node)
             elif isinstance(report, Lost) and report.slot.node not in self._lost:
@@ -103,11 +118,15 @@ class ProgramEngine:
 
     def _work(self, ticket: str, unit: Unit, deadline_seconds: float) -> None:
         request = {"place": self._place, "function": unit.function, "given": unit.arguments}
-        outcome = self._process.call(PERFORM, request, deadline_seconds)
+        tell = functools.partial(self._tell, ticket)
+        outcome = self._process.call(PERFORM, request, deadline_seconds, tell)
         if outcome.status == "killed" and self._ended_for:
             words = f"it was ended because {self._ended_for} was lost meanwhile"
             outcome = Outcome("killed", None, words, outcome.seconds)
         self._reports.put(Finished(ticket, outcome))
+
+    def _tell(self, ticket: str, told: Mapping[str, Any]) -> None:
+        self._reports.put(Told(ticket, told["done"], told["total"], told["words"]))
 
 
 def place_of(spec: RunSpec) -> Mapping[str, Any]:
@@ -119,4 +138,5 @@ def place_of(spec: RunSpec) -> Mapping[str, Any]:
         "addresses": {name: spec.addresses[name] for name in spec.nodes},
         "slots": {name: spec.slots[name] for name in spec.nodes},
         "home": spec.home,
+        "profile": spec.profile,
     }

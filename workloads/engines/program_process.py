@@ -11,7 +11,9 @@ import psutil
 
 from contracts.trial import canonical
 from workloads.deadlines import CONNECT_SECONDS
+from workloads.engines.telling import teller
 from workloads.engines.unit_process import find
+from workloads.profiles import submissions
 from workloads.programs import Connected
 
 ANSWER_SECONDS = 30.0
@@ -26,6 +28,11 @@ def perform(place: Mapping[str, Any], function: str, given: Mapping[str, Any]) -
 def workers_cpu(place: Mapping[str, Any]) -> float:
     """Return the CPU seconds that the engine's workers on all nodes have spent so far."""
     return connection(canonical(place))[1]()
+
+
+def submitted(place: Mapping[str, Any]) -> dict[str, tuple[int, list[str]]]:
+    """Return the round and the needs of each task that the programs gave Ray."""
+    return submissions.notes.tasks
 
 
 @functools.lru_cache(maxsize=1)
@@ -47,8 +54,10 @@ def connection(place: str) -> tuple[Connected, Callable[[], float]]:
         head = found["addresses"][nodes[0]]
         client = open_ray(found["address"], head, found["credentials"].get("ray_token"))
         spent = functools.partial(_of_ray, client)
+        if found["profile"]:
+            submissions.watch(client)
     slots = sum(found["slots"].values())
-    return Connected(engine, client, nodes, slots, found["home"]), spent
+    return Connected(engine, client, nodes, slots, found["home"], teller.tell), spent
 
 
 def _nothing() -> float:

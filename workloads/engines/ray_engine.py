@@ -21,6 +21,7 @@ from workloads.engines import (
     first_line,
     knock,
     slots_of,
+    task_name,
 )
 from workloads.engines.slot_process import SlotProcess
 from workloads.engines.unit_process import as_json
@@ -85,7 +86,8 @@ class RayEngine:
     def submit(self, ticket: str, slot: Slot, unit: Unit, deadline_seconds: float) -> None:
         """Start one attempt at a unit."""
         arguments = json.dumps(dict(unit.arguments), allow_nan=False)
-        call = self._actors[slot].call.remote(unit.function, arguments, deadline_seconds)
+        work = self._actors[slot].call.options(name=task_name(unit.function))
+        call = work.remote(unit.function, arguments, deadline_seconds)
         self._calls[call] = (ticket, slot)
 
     def wait(self, timeout: float) -> list[Report]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,17 @@ class SlotProcess:
         self._threads = threads
 
     def call(
-        self, function: str, arguments: Mapping[str, Any], deadline_seconds: float
+        self,
+        function: str,
+        arguments: Mapping[str, Any],
+        deadline_seconds: float,
+        hear: Callable[[Mapping[str, Any]], None] = lambda told: None,
     ) -> Outcome:
         """Return what came of one attempt at a unit, at the latest when its deadline passes.
 
-        The deadline counts from when the unit's module is imported. A process that overran is
-        killed; the next call starts another.
+        The deadline counts from when the unit's module is imported, and what the unit tells
+        meanwhile, which `hear` gets, moves it by nothing. A process that overran is killed; the
+        next call starts another.
         """
         kills = out_of_memory_kills()
         begin = time.monotonic()
@@ -52,14 +57,14 @@ class SlotProcess:
             if self._read_line(process, START_SECONDS) is None:
                 raise TimeoutError(f"did not start within {START_SECONDS:.0f} s")
             begin = time.monotonic()
-            reply = self._read_line(process, deadline_seconds)
+            reply = self._reply(process, begin + deadline_seconds, hear)
         except (OSError, EOFError) as error:
             return self._bury(kills, time.monotonic() - begin, error)
         if reply is None:
             self.close()
             words = f"did not end within {deadline_seconds:.0f} s"
             return Outcome("timeout", None, words, time.monotonic() - begin)
-        return Outcome(**json.loads(reply))
+        return Outcome(**reply)
 
     def interrupt(self) -> None:
         """Kill the process; a `call` that waits for it returns with that news."""
@@ -85,6 +90,23 @@ class SlotProcess:
             env=_environment(self._threads),
         )
         return self._process
+
+    def _reply(
+        self,
+        process: subprocess.Popen[bytes],
+        give_up: float,
+        hear: Callable[[Mapping[str, Any]], None],
+    ) -> dict[str, Any] | None:
+        """Return the answer of the process, or None when it did not come in time."""
+        while (left := give_up - time.monotonic()) > 0:
+            line = self._read_line(process, left)
+            if line is None:
+                break
+            reply: dict[str, Any] = json.loads(line)
+            if "told" not in reply:
+                return reply
+            hear(reply["told"])
+        return None
 
     def _read_line(self, process: subprocess.Popen[bytes], seconds: float) -> bytes | None:
         """Return the next line of the process, or None when it did not come in time."""

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from contracts.errors import TandemError
 from workloads.engines import Outcome
+from workloads.engines.telling import teller
 
 REASON_LIMIT = 1000
 
@@ -38,7 +39,9 @@ def main() -> None:
             outcome = Outcome("error", None, f"{type(error).__name__}: {error}"[:REASON_LIMIT])
         _reply(replies, {"pid": os.getpid()})
         if outcome is None:
+            teller.begin(lambda told: _reply(replies, {"told": told}))
             outcome = perform(function, request["arguments"])
+            teller.end()
         _reply(replies, as_json(outcome))
 
 

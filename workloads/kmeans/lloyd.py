@@ -142,7 +142,10 @@ def fit(
     x = readers.rows
     parts = groups(chunks(len(x), chunk_rows), tasks)
 
+    looks = itertools.count()
+
     def assessed(centres: Array) -> list[Part]:
+        connected.tell(next(looks), iterations, "iterations")
         found = readers(assess, parts, centres=centres)
         return list(itertools.chain.from_iterable(found))
 

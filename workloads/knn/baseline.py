@@ -19,6 +19,7 @@ def tune(
 ) -> list[dict[str, Any]]:
     """Score each k by cross-validation; `reuse` is of no meaning here, where nothing is."""
     x, y = shared.rows_of(connected.home, Data(**data))
+    connected.tell(0, 0, "in GridSearchCV")
     return shared.grid_search(
         x, y, folds=folds, seed=seed, neighbours=neighbours, jobs=connected.slots
     )

@@ -15,7 +15,7 @@ def tune(connected: Connected, *, reuse: bool, **given: Any) -> list[dict[str, A
     if not reuse:
         return _grid_search(connected, **given)
 
-    spread = spread_on_dask(connected.client)
+    spread = spread_on_dask(connected.client, connected.counting("parts of the folds"))
     tasks = TASKS_PER_SLOT * connected.slots
     return shared.searched(spread, connected, tasks=tasks, **given)
 
@@ -26,6 +26,7 @@ def _grid_search(
     import joblib
 
     x, y = shared.rows_of(connected.home, Data(**data))
+    connected.tell(0, 0, "in GridSearchCV on joblib")
     with joblib.parallel_config("dask", client=connected.client):
         return shared.grid_search(x, y, **given, jobs=-1)
 

@@ -15,7 +15,7 @@ def tune(connected: Connected, *, reuse: bool, **given: Any) -> list[dict[str, A
     if not reuse:
         return _grid_search(connected, **given)
 
-    spread = spread_on_ray(connected.client)
+    spread = spread_on_ray(connected.client, connected.counting("parts of the folds"))
     tasks = TASKS_PER_SLOT * connected.slots
     return shared.searched(spread, connected, tasks=tasks, **given)
 
@@ -27,6 +27,7 @@ def _grid_search(
     from ray.util.joblib import register_ray
 
     x, y = shared.rows_of(connected.home, Data(**data))
+    connected.tell(0, 0, "in GridSearchCV on joblib")
     register_ray()  # type: ignore[no-untyped-call]
     with joblib.parallel_config("ray"):
         return shared.grid_search(x, y, **given, jobs=-1)

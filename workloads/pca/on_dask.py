@@ -15,7 +15,8 @@ TASKS_PER_SLOT = 3
 def fit(connected: Connected, **given: Any) -> list[dict[str, Any]]:
     """Fit on every node at once; what is given is as in `baseline.fit`."""
     tasks = TASKS_PER_SLOT * connected.slots
-    return gram.fit(spread_on_dask(connected.client), connected, tasks=tasks, **given)
+    spread = spread_on_dask(connected.client, connected.counting("Gram matrices"))
+    return gram.fit(spread, connected, tasks=tasks, **given)
 
 
 def warm_up(connected: Connected, *, data: Mapping[str, Any]) -> bool:

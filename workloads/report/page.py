@@ -12,6 +12,7 @@ from workloads.report import (
     figures,
     machine_figures,
     phases,
+    profiles,
     published,
     quality,
     resources,
@@ -137,7 +138,8 @@ def _content(reading: Reading, made_at: str) -> dict[str, Any]:
         "loads": tables.loads(evidence),
         "data": words.data(evidence),
         "facts": sorted(evidence.plan.facts.items()),
-        "profiles": (),  # the links and words of files that were kept with the results
+        "profiles": profiles.gather(evidence, reading.folder),
+        "profile_words": (profiles.NOTE, profiles.CAPTION),
     }
 
 

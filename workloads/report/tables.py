@@ -207,7 +207,7 @@ def comma_separated(
          "wall_seconds", *(f"{name}_seconds" for name in phases), "bringup_seconds",
          "cpu_seconds", "trials", "trials_ok", "units", "retries", "deaths", "reattached",
          "load_before", "load_after", "cost", "currency", "begun_at", "run_id",
-         "driver_cpu_seconds", "variation"]
+         "driver_cpu_seconds", "variation", "profiled"]
     )  # fmt: skip
     reasons = {id(one.row): one.reason for one in evidence.left_out}
     for row in rows:
@@ -221,7 +221,8 @@ def comma_separated(
                  row.bringup.get("seconds"), row.cpu_seconds, row.trials, row.ok, row.units,
                  row.retries, len(row.deaths), row.reattached, row.load_before,
                  row.load_after, cost, prices.currency if prices else None, row.begun_at,
-                 row.run_id, row.driver_cpu_seconds, "; ".join(found.names)]  # fmt: skip
+                 row.run_id, row.driver_cpu_seconds, "; ".join(found.names),
+                 bool(row.profiles)]  # fmt: skip
         writer.writerow([_harmless(cell) for cell in cells])
     return stream.getvalue()
 

@@ -56,6 +56,9 @@ class Cluster(Protocol):
         the network since the first sample, without the loopback).
         """
 
+    def fetch(self, folder: str, name: str) -> bytes | None:
+        """Return a part of a run's profile, or a byte more than it may have; None if none."""
+
 
 def clipped(timeline: Timeline, seconds: float, *, points: int = 240) -> Timeline:
     """Return the samples of the first `seconds`, thinned out to at most `points` a node.

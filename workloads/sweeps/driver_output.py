@@ -9,6 +9,7 @@ from typing import Any
 
 from contracts.errors import InvalidDocument
 from contracts.trial import TrialResult, canonical, parse_result
+from workloads import profiles
 from workloads.runs import PlannedTrial
 
 LINE_LIMIT = 1 << 20
@@ -17,13 +18,16 @@ REJECTED_LIMIT = 20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _TEXT_LIMIT = 500
 _TABLE_LIMIT = 200
+_STEP_LIMIT = 60
 
 
 @dataclass
 class Observed:
     """What a driver has told so far.
 
-    `ended` is None while the driver may still write, then `finished` or `failed`.
+    `ended` is None while the driver may still write, then `finished` or `failed`. `step` is how
+    far the program under way is: so many, of how many, of what. `profiles` has why there is no
+    such part of the run's profile, by name; nothing where there is one.
     """
 
     starts: int = 0
@@ -32,6 +36,7 @@ class Observed:
     deaths: list[dict[str, Any]] = field(default_factory=list)
     units_done: int = 0
     units_total: int = 0
+    step: tuple[int, int, str] | None = None
     ended: str | None = None
     reason: str | None = None
     wall_seconds: float | None = None
@@ -40,6 +45,7 @@ class Observed:
     retries: int = 0
     summary: dict[str, Any] = field(default_factory=dict)
     rejected: list[str] = field(default_factory=list)
+    profiles: dict[str, str] = field(default_factory=dict)
 
 
 class DriverOutput:
@@ -115,11 +121,20 @@ class DriverOutput:
         elif kind == "progress":
             now.units_done = _count(document["done"])
             now.units_total = _count(document["total"])
+            now.step = None
+        elif kind == "step":
+            words = printable(document["words"])[:_STEP_LIMIT]
+            now.step = _count(document["done"]), _count(document["total"]), words
         elif kind == "death":
             now.deaths.append(_death(document))
+        elif kind == "profile":
+            now.profiles[_profile_name(document["name"])] = printable(
+                document.get("reason") or ""
+            )
         elif kind == "finished":
             now.wall_seconds = _duration(document["wall_seconds"])
             now.units_total = now.units_done = _count(document["units"])
+            now.step = None
             now.retries = _count(document["retries"])
             now.cpu_seconds = _duration(document["cpu_seconds"])
             if "driver_cpu_seconds" in document:
@@ -151,6 +166,12 @@ def _flat(table: Any) -> Iterator[tuple[str, Any]]:
             yield printable(key), printable(value)
         elif isinstance(value, bool) or (isinstance(value, int | float) and abs(value) < 1e300):
             yield printable(key), value
+
+
+def _profile_name(value: Any) -> str:
+    if value not in profiles.NAMES:
+        raise ValueError(f"a profile that has no such part: {value!r:.60}")
+    return str(value)
 
 
 def _death(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from contracts.errors import TandemError
 from contracts.progress import Event, Tell
 from workloads.deadlines import driver_seconds
 from workloads.runs import RunSpec
+from workloads.sweeps import profiles
 from workloads.sweeps.cluster import Cluster, Footing, Timeline, clipped
 from workloads.sweeps.driver_output import DriverOutput, Observed
 from workloads.sweeps.history import History
 from workloads.sweeps.journal import Journal, JournalWriteError
-from workloads.sweeps.pace import seconds_left, span
+from workloads.sweeps.pace import far, seconds_left, span
 from workloads.sweeps.plan import Cell, PlannedRun, Variation, planned_run, remaining, run_id
 from workloads.sweeps.records import (
     AttemptRecord,
@@ -32,7 +33,7 @@ from workloads.sweeps.records import (
 )
 from workloads.sweeps.run_row import Status, ending, run_row, verdict
 
-TELL_EVERY_SECONDS = 5.0
+TELL_EVERY_SECONDS = 2.0
 LAUNCH_SECONDS = 5.0  # the driver's first phase begins within these after its launch
 
 
@@ -56,6 +57,8 @@ class Measurement:
         The machines.
     tell : callable
         Is told of progress.
+    profile : bool
+        Whether engines' profiles and task graphs are kept, beside the journal.
     load, clock, folder : callable
         The operator's load average of one minute, a monotonic clock in seconds, and a new name
         for the folder of an attempt on the head. Each attempt has its own: in a folder that
@@ -70,6 +73,7 @@ class Measurement:
         *,
         limits: Limits,
         tell: Tell,
+        profile: bool = False,
         load: Callable[[], float] = lambda: os.getloadavg()[0],
         clock: Callable[[], float] = time.monotonic,
         folder: Callable[[], str] = lambda: secrets.token_hex(10),
@@ -79,6 +83,7 @@ class Measurement:
         self._cluster = cluster
         self._limits = limits
         self._tell = tell
+        self._profile = profile
         self._load = load
         self._clock = clock
         self._folder = folder
@@ -159,6 +164,7 @@ class Measurement:
             unit_deadline_seconds=self._limits.unit_seconds,
             max_attempts=self._limits.attempts,
             continues=self._history.folders(run.run_id),
+            profile=self._profile,
         )
         self.record(attempt)
         self._cluster.launch(spec)
@@ -238,7 +244,7 @@ class Measurement:
         reattached: bool,
     ) -> RunRecord:
         done = self._history.done
-        found = self._variation_of(attempt)
+        found, beside = self._variation_of(attempt), self._journal.path.parent
         row = run_row(
             attempt,
             observed,
@@ -248,6 +254,7 @@ class Measurement:
             reason=reason,
             reattached=reattached,
             timeline=self._timeline(attempt, sum(observed.phases.values())),
+            profiles=profiles.fetch(observed.profiles, self._cluster, attempt.folder, beside),
             load_after=self._load(),
             ended_at=_now(),
         )
@@ -264,10 +271,7 @@ class Measurement:
         return clipped(found, seconds + LAUNCH_SECONDS)
 
     def _tell_progress(self, seen: Observed, step: str, rate: float) -> None:
-        share = seen.units_done / seen.units_total if seen.units_total else 0.0
-        words = ["getting ready"]
-        if seen.units_total:
-            words = [f"{seen.units_done}/{seen.units_total} units", f"{rate:.1f}/s"]
+        share, words = far(seen, rate)
         left = seconds_left(self._todo, self._history.rows, fraction_of_first=share)
         if left is not None:
             words.append(f"about {span(left)} left")

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterable
 
+from workloads.sweeps.driver_output import Observed
 from workloads.sweeps.plan import PlannedRun
 from workloads.sweeps.records import RunRecord
 
@@ -40,6 +41,29 @@ def seconds_left(
         whole = spent.get((work, cell.engine, cell.nodes), node_seconds / cell.nodes)
         total += whole * (1 - fraction_of_first if index == 0 else 1)
     return total
+
+
+def far(seen: Observed, rate: float) -> tuple[float, list[str]]:
+    """Return what share of a run's work is done, 0 to 1, and how to say so.
+
+    Parameters
+    ----------
+    seen : Observed
+        What the run's driver has told; a program under way may have told its own steps.
+    rate : float
+        Units a second, lately.
+    """
+    if not seen.units_total:
+        return 0.0, ["getting ready"]
+    units = f"{seen.units_done}/{seen.units_total} units"
+    if seen.step is None:
+        return seen.units_done / seen.units_total, [units, f"{rate:.1f}/s"]
+    done, total, what = seen.step
+    part = min(1.0, done / total) if total else 0.0
+    words = [f"{done}/{total} {what}" if total else what]
+    if seen.units_total > 1:
+        words.append(units)
+    return min(1.0, (seen.units_done + part) / seen.units_total), words
 
 
 def span(seconds: float) -> str:

@@ -84,6 +84,8 @@ class RunRecord:
     the operator was away meanwhile. `timeline` has, for each node, the lists `seconds` (since
     the start of the driver), `cpu` (of the node's CPUs, 0 to 1), `memory` (bytes), `sent` and
     `received` (bytes by the network since the first of them, without the loopback).
+    `profiles` has the parts of a profile that was asked for: `name`, and `path` in the sweep's
+    folder with `bytes`, or the `reason` why there is none.
     """
 
     run_id: str
@@ -115,6 +117,7 @@ class RunRecord:
     timeline: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     begun_at: str = ""
     ended_at: str = ""
+    profiles: tuple[Mapping[str, Any], ...] = ()
 
 
 JournalEntry = PlanRecord | AttemptRecord | TrialRecord | RunRecord
@@ -173,6 +176,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "machines": list,
     "deaths": list,
     "rejected": list,
+    "profiles": list,
     "phases": dict,
     "bringup": dict,
     "versions": dict,

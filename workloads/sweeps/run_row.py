@@ -1,6 +1,7 @@
 """How an attempt at a run ended, as the row that the journal keeps."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from workloads.sweeps.cluster import Timeline
 from workloads.sweeps.driver_output import Observed
@@ -30,6 +31,7 @@ def run_row(
     reason: str | None,
     reattached: bool,
     timeline: Timeline,
+    profiles: tuple[Mapping[str, Any], ...] = (),
     load_after: float,
     ended_at: str,
 ) -> RunRecord:
@@ -64,6 +66,7 @@ def run_row(
         timeline=timeline,
         begun_at=attempt.begun_at,
         ended_at=ended_at,
+        profiles=profiles,
     )
 
 
@@ -74,4 +77,7 @@ def verdict(row: RunRecord) -> str:
         words.append(f"{row.wall_seconds:.2f} s of work")
     if row.deaths:
         words.append(f"lost: {', '.join(str(death['node']) for death in row.deaths)}")
+    for one in row.profiles:
+        if "reason" in one:
+            words.append(f"no {one['name']}: {one['reason']}")
     return ", ".join([*words, row.reason] if row.reason else words)

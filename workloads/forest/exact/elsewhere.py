@@ -12,7 +12,7 @@ from typing import Any
 
 from contracts.errors import TandemError
 from workloads.driver.ledger import Done, Event, GivenUp, Ledger
-from workloads.engines import Engine, Finished, Lost, Report, Unit
+from workloads.engines import Back, Engine, Finished, Lost, Report, Unit
 
 POLL_SECONDS = 1.0
 
@@ -100,7 +100,8 @@ def _heard(ledger: Ledger, report: Report) -> Sequence[Event]:
         return ledger.report(report.ticket, report.outcome)
     if isinstance(report, Lost):
         return ledger.lose(report.slot, report.detail)
-    ledger.restore(report.slot)
+    if isinstance(report, Back):
+        ledger.restore(report.slot)
     return ()
 
 
