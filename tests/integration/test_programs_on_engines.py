@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600), py
 KMEANS = {"preset": "tiny", "clusters": [4, 6], "chunk_rows": 500}
 PCA = {"preset": "tiny", "components": [2, 8], "chunk_rows": 500}
 KNN = {"preset": "tiny"}
+SVC = {"preset": "tiny"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -76,8 +77,15 @@ def test_the_cpu_seconds_of_the_workers_are_counted(engine, home, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("kmeans", KMEANS), ("pca", PCA), ("knn", KNN), ("knn", {**KNN, "reuse": False})],
-    ids=["kmeans", "pca", "knn", "knn, GridSearchCV on joblib"],
+    [
+        ("kmeans", KMEANS),
+        ("pca", PCA),
+        ("knn", KNN),
+        ("knn", {**KNN, "reuse": False}),
+        ("svc", SVC),
+        ("svc", {**SVC, "reuse": False}),
+    ],
+    ids=["kmeans", "pca", "knn", "knn, on joblib", "svc", "svc, on joblib"],
 )
 def test_a_workload_agrees_with_the_library(name, parameters, engine, home, tmp_path):
     workload = registry.find(name)

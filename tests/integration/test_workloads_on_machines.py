@@ -16,6 +16,8 @@ CASES = [
     ("pca", {"preset": "tiny", "components": [2, 8], "chunk_rows": 500}),
     ("knn", {"preset": "tiny"}),
     ("knn", {"preset": "tiny", "reuse": False}),
+    ("svc", {"preset": "tiny"}),
+    ("svc", {"preset": "tiny", "reuse": False}),
 ]
 
 
