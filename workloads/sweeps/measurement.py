@@ -158,6 +158,7 @@ class Measurement:
             unit_deadline_seconds=self._limits.unit_seconds,
             max_attempts=self._limits.attempts,
             continues=self._history.folders(run.run_id),
+            finished=self._history.finished(run),
         )
         self.record(attempt)
         self._cluster.launch(spec)
