@@ -48,6 +48,11 @@ MEASUREMENTS = {
     ),
     "exact_flat": Measurement(("exact_memory", "flat"), 25, "memory of nodes over 50 trials"),
     "kmeans": Measurement(("kmeans",), 30, "K-Means on 3 nodes beside 1, and dask-ml"),
+    "svc": Measurement(("svc",), 45, "SVC's grid on 3 nodes beside 1, and joblib on engines"),
+    "boosting": Measurement(("boosting",), 40, "XGBoost trials a minute, 3 nodes beside 1"),
+    "boosting_quality": Measurement(
+        ("boosting", "--quality"), 15, "what parallel trials cost the sampler of a study"
+    ),
     "exact_full": Measurement(("exact_memory", "full"), 30, "full size on nodes of 2 GB"),
 }
 

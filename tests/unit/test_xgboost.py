@@ -1,4 +1,4 @@
-"""Boosted trees by shared bins and one model for all rounds: the errors of fits of their own."""
+"""Boosted trees by shared bins and one model for all rounds: the errors of single fits."""
 
 import numpy as np
 import pytest
@@ -54,6 +54,7 @@ READINGS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # of pandas, used by Dask
 @pytest.mark.parametrize("case", READINGS)
 def test_every_format_has_the_same_rows_in_the_same_order(case, tmp_path):
     parameters = workload.validate({**TINY, **READINGS[case]})
@@ -83,7 +84,9 @@ DAMAGES = {
         "a wrong type": lambda path: path.write_text(
             path.read_text().replace("\n", "\nmany,", 1).replace("many,0", "many", 1)
         ),
-        "missing rows": lambda path: path.write_text("".join(path.open().readlines()[:-1])),
+        "missing rows": lambda path: path.write_text(
+            "\n".join(path.read_text().splitlines()[:-1])
+        ),
         "no file": lambda path: [one.unlink() for one in path.parent.glob("*.csv")],
     },
     "parquet": {"cut off": lambda path: path.write_bytes(path.read_bytes()[:100])},

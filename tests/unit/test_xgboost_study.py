@@ -3,13 +3,13 @@
 import dataclasses
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 
@@ -37,14 +37,14 @@ def evaluate(chosen):
 
 def in_any_order(parallel_slots, seed, count=25):
     """Do a study with trials that take any time on several slots; return what was chosen."""
-    generator, found = random.Random(seed), Study(**OPTIONS)
+    generator, found = np.random.default_rng(seed), Study(**OPTIONS)
     chosen, under_way, waiting = {}, [], list(range(count))
     while waiting or under_way:
         while waiting and len(under_way) < parallel_slots and found.ready(waiting[0]):
             number = waiting.pop(0)
             chosen[number] = found.chosen(number)
             under_way.append(number)
-        number = under_way.pop(generator.randrange(len(under_way)))
+        number = under_way.pop(int(generator.integers(len(under_way))))
         found.tell(number, value_of(chosen[number]))
     return [chosen[number] for number in range(count)]
 

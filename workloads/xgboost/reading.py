@@ -142,8 +142,8 @@ def _from_array(path: str, first: int, last: int) -> Rows:
 def _from_csv(path: str, names: list[str]) -> Rows:
     import pandas
 
-    frame = pandas.read_csv(path, usecols=names, dtype=np.float32)
-    return _values(frame, names)
+    with open(path, "rb") as stream:  # pandas leaves it open where it refuses the content
+        return _values(pandas.read_csv(stream, usecols=names, dtype=np.float32), names)
 
 
 def _from_parquet(path: str, names: list[str]) -> Rows:
