@@ -31,4 +31,5 @@ def report(folds: Sequence[ArrayLike]) -> dict[str, float]:
 
 
 def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    found: np.ndarray = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return found

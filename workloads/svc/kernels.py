@@ -81,7 +81,7 @@ def gamma_of(gamma: float | str | None, x: Array) -> float:
     if gamma == "scale":
         return float(1.0 / (x.shape[1] * x.var()))
     if gamma == "auto":
-        return 1.0 / x.shape[1]
+        return float(1.0 / x.shape[1])
     return 0.0 if gamma is None else float(gamma)
 
 

@@ -86,6 +86,7 @@ def _target(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _bells(bits: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Return bell-shaped numbers with mean 0 and a standard deviation of 1."""
-    parts = [((bits >> np.uint64(16 * part)) & np.uint64(0xFFFF)) for part in range(4)]
-    total = np.sum(parts, axis=0, dtype=np.float64) - 2 * 0xFFFF
+    total = np.full(len(bits), -2.0 * 0xFFFF)
+    for part in range(4):
+        total += (bits >> np.uint64(16 * part)) & np.uint64(0xFFFF)
     return total / _BELL_SPREAD
