@@ -19,7 +19,7 @@ from workloads import xgboost as workload
 from workloads.xgboost.parameters import data
 
 TO_REACH = 2.5
-SEEDS = 10
+SEEDS = 8
 WAYS: dict[str, dict[str, Any]] = {
     "one at a time": {"parallel": 1},
     "6 under way, constant liar": {"parallel": 6, "constant_liar": True},
@@ -85,7 +85,7 @@ def quality(seeds: int) -> dict[str, Any]:
     """Return the best error after some trials, in each way, over so many seeds."""
     from workloads.xgboost import boosting, samples, study
 
-    base = workload.validate({"rows": 8000, "trials": max(AFTER), "rounds": [50, 100, 200]})
+    base = workload.validate({"rows": 4000, "trials": max(AFTER), "rounds": [25, 50, 100]})
     rows = samples.made(samples.of(data(base)))
     binned = boosting.bins(rows, base["max_bin"], base["threads"])
     found: dict[str, dict[int, list[float]]] = {way: {n: [] for n in AFTER} for way in WAYS}
