@@ -50,6 +50,11 @@ MEASUREMENTS = {
     "kmeans": Measurement(("kmeans",), 30, "K-Means on 3 nodes beside 1, and dask-ml"),
     "pca": Measurement(("pca",), 30, "PCA from the bucket on 3 nodes beside 1, and dask-ml"),
     "profile_cost": Measurement(("profile_cost",), 15, "runs with a profile beside without"),
+    "svc": Measurement(("svc",), 45, "SVC's grid on 3 nodes beside 1, and joblib on engines"),
+    "boosting": Measurement(("boosting",), 40, "XGBoost trials a minute, 3 nodes beside 1"),
+    "boosting_quality": Measurement(
+        ("boosting", "--quality"), 15, "what parallel trials cost the sampler of a study"
+    ),
     "exact_full": Measurement(("exact_memory", "full"), 30, "full size on nodes of 2 GB"),
 }
 

@@ -131,6 +131,21 @@ def on_every_ray_node(ray: Any, function: Callable[..., Any], *arguments: Any) -
     return list(ray.get(calls))
 
 
+def best_of(data: str, results: Sequence[TrialResult]) -> dict[str, Any]:
+    """Return the data, how many trials went well, and the first of the best, as JSON."""
+    done = [result for result in results if result.status == "ok"]
+    found: dict[str, Any] = {
+        "data": data,
+        "trials_ok": len(done),
+        "trials_failed": len(results) - len(done),
+    }
+    if done:
+        best = max(done, key=lambda one: fmean(one.scores))
+        found["best_score"] = fmean(best.scores)
+        found["best_parameters"] = canonical(best.parameters)
+    return found
+
+
 class ProgramWork:
     """The programs of one run, each with its trials; their order is that of the work.
 
@@ -180,18 +195,9 @@ class ProgramWork:
 
     def summary(self, results: Sequence[TrialResult]) -> dict[str, Any]:
         """Return the data, how many trials went well, and the best of them."""
+        found = best_of(self._data, results)
         done = [result for result in results if result.status == "ok"]
-        found: dict[str, Any] = {
-            "data": self._data,
-            "trials_ok": len(done),
-            "trials_failed": len(results) - len(done),
-        }
-        if done:
-            best = max(done, key=lambda one: fmean(one.scores))
-            found["best_score"] = fmean(best.scores)
-            found["best_parameters"] = canonical(best.parameters)
-            found.update(self._facts(done))
-        return found
+        return {**found, **self._facts(done)} if done else found
 
     def _result(
         self,

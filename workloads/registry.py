@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from contracts.errors import UsageError
 from contracts.trial import TrialResult
@@ -16,6 +16,8 @@ _MODULES = {
     "kmeans": "workloads.kmeans",
     "knn": "workloads.knn",
     "pca": "workloads.pca",
+    "svc": "workloads.svc",
+    "xgboost": "workloads.xgboost",
 }
 
 
@@ -43,6 +45,17 @@ class Work(Protocol):
 
     def summary(self, results: Sequence[TrialResult]) -> dict[str, Any]:
         """Return the run's findings as JSON, from all results of all its trials."""
+
+
+@runtime_checkable
+class Stepwise(Work, Protocol):
+    """Work whose next units depend on what came of earlier ones, as those of a study do."""
+
+    def ready(self, unit_id: str) -> bool:
+        """Return whether all is known that the unit depends on; asked again until it is."""
+
+    def arguments(self, unit_id: str) -> Mapping[str, Any]:
+        """Return the arguments of a unit that is ready; the same for each of its attempts."""
 
 
 class Workload(Protocol):

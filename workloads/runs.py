@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contracts.errors import InvalidDocument
 from contracts.files import write_json
 from contracts.schema import Problems, parse_document, read_document
+from contracts.trial import TrialResult, parse_result
 
 SCHEMA = 1
 ENGINES = ("ray", "dask", "plain")
@@ -62,6 +64,9 @@ class RunSpec:
         latest first; what a workload kept there may be taken up.
     profile : bool
         Whether the engine's own profile and the graph of its tasks are kept beside the results.
+    finished : tuple of TrialResult
+        The run's trials that have scores already, as the operator's journal holds them: for
+        workloads whose next trial depends on those before.
     """
 
     run_id: str
@@ -82,6 +87,7 @@ class RunSpec:
     max_attempts: int = 3
     continues: tuple[str, ...] = ()
     profile: bool = False
+    finished: tuple[TrialResult, ...] = ()
 
 
 def load(path: Path) -> RunSpec:
@@ -115,6 +121,10 @@ def as_document(spec: RunSpec) -> dict[str, Any]:
     document: dict[str, Any] = {"schema": SCHEMA, **dataclasses.asdict(spec)}
     document["nodes"] = list(spec.nodes)
     document["continues"] = list(spec.continues)
+    document["finished"] = [
+        {**one, "scores": list(one["scores"]), "nodes": list(one["nodes"])}
+        for one in (dataclasses.asdict(result) for result in spec.finished)
+    ]
     document["trials"] = [dataclasses.asdict(trial) for trial in spec.trials]
     return document
 
@@ -139,11 +149,12 @@ def _build(document: Mapping[str, Any], source: str) -> RunSpec:
         "max_attempts": (int, _from_one_rule),
         "continues": (list, _earlier_rule),
         "profile": (bool, None),
+        "finished": (list, None),
     }
     values: dict[str, Any] = {}
     for name in names:
         kind, rule = kinds.get(name, (str, None))
-        needed = name not in ("continues", "profile")
+        needed = name not in ("continues", "finished", "profile")
         values[name] = problems.value(document, name, kind, rule=rule, required=needed)
     values["continues"] = tuple(values["continues"] or ())
     values["profile"] = bool(values["profile"])
@@ -151,6 +162,7 @@ def _build(document: Mapping[str, Any], source: str) -> RunSpec:
         if values[table] is not None and values["nodes"] is not None:
             _match_nodes(problems, table, values)
     trials = _trials(problems, values["trials"] or [])
+    values["finished"] = _finished(problems, values["finished"] or [])
     problems.raise_if_any(source)
     values["nodes"] = tuple(values["nodes"])
     values["trials"] = trials
@@ -176,6 +188,16 @@ def _trials(problems: Problems, records: list[Any]) -> tuple[PlannedTrial, ...]:
     names = [trial.trial_id for trial in found]
     if len(set(names)) != len(names):
         problems.add("trials", "must not name a trial twice")
+    return tuple(found)
+
+
+def _finished(problems: Problems, records: list[Any]) -> tuple[TrialResult, ...]:
+    found = []
+    for index, record in enumerate(records):
+        try:
+            found.append(parse_result(record if isinstance(record, dict) else {}))
+        except InvalidDocument as error:
+            problems.add(f"finished[{index}]", "; ".join(error.problems))
     return tuple(found)
 
 

@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600), py
 KMEANS = {"preset": "tiny", "clusters": [4, 6], "chunk_rows": 500}
 PCA = {"preset": "tiny", "components": [2, 8], "chunk_rows": 500}
 KNN = {"preset": "tiny"}
+SVC = {"preset": "tiny"}
+XGBOOST = {"preset": "tiny", "format": "csv"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -78,8 +80,16 @@ def test_the_cpu_seconds_of_the_workers_are_counted(engine, home, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("kmeans", KMEANS), ("pca", PCA), ("knn", KNN), ("knn", {**KNN, "reuse": False})],
-    ids=["kmeans", "pca", "knn", "knn, GridSearchCV on joblib"],
+    [
+        ("kmeans", KMEANS),
+        ("pca", PCA),
+        ("knn", KNN),
+        ("knn", {**KNN, "reuse": False}),
+        ("svc", SVC),
+        ("svc", {**SVC, "reuse": False}),
+        ("xgboost", XGBOOST),
+    ],
+    ids=["kmeans", "pca", "knn", "knn, on joblib", "svc", "svc, on joblib", "xgboost"],
 )
 def test_a_workload_agrees_with_the_library(name, parameters, engine, home, tmp_path):
     workload = registry.find(name)
@@ -95,6 +105,18 @@ def test_a_workload_agrees_with_the_library(name, parameters, engine, home, tmp_
         assert {key: ours.extra[key] for key in theirs.extra if key == "iterations"} == {
             key: value for key, value in theirs.extra.items() if key == "iterations"
         }
+
+
+def test_a_fit_over_the_rows_of_all_nodes_is_as_good_as_one_on_a_node(engine, home, tmp_path):
+    parameters = {"preset": "tiny", "form": "distributed", "sampler": "random", "trials": 3}
+    spec = workload_spec("xgboost", home, parameters, **engine.place())
+    found, seen = driven(tmp_path, spec)
+    assert seen.deaths == []
+    plain = registry.find("xgboost").plain(spec.parameters, spec.seed)
+    for ours, theirs in zip(found, plain, strict=True):
+        assert ours.nodes == spec.nodes
+        assert ours.extra["eta"] == theirs.extra["eta"]
+        assert ours.scores == pytest.approx(theirs.scores, rel=0.05)
 
 
 def test_every_engine_finds_the_same_centres_to_the_last_bit(engine, home, tmp_path):

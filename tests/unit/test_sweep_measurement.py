@@ -38,6 +38,7 @@ class Machines:
 
     def __init__(self):
         self.asked = []
+        self.told_again = []
         self.files = {}
         self.hold = {}
         self.seconds = {}
@@ -51,6 +52,7 @@ class Machines:
 
     def launch(self, spec):
         self.asked.append(("launch", spec.engine, len(spec.nodes), len(spec.trials)))
+        self.told_again.append([one.trial_id for one in spec.finished])
         lines = [{"kind": "started", "pid": 1, "versions": {"python": "3.11"}},
                  {"kind": "phase", "name": "work", "seconds": 2.0}]  # fmt: skip
         lines += [
@@ -290,6 +292,10 @@ def test_a_damaged_result_is_done_again(journal):
     assert machines.asked[1][3] == 1
     assert history.rows[-1].trials == 1
     assert journal.quarantined() == 1
+    (run,) = (run for run in RUNS if lost in {trial.trial_id for trial in run.trials})
+    assert machines.told_again == [
+        [trial.trial_id for trial in run.trials if trial.trial_id != lost]
+    ]
 
 
 @pytest.mark.parametrize("kind", ["run", "attempt", "plan"])

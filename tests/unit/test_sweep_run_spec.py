@@ -6,6 +6,7 @@ import json
 import pytest
 
 from contracts.errors import InvalidDocument, UsageError
+from contracts.trial import TrialResult
 from workloads import runs
 from workloads.runs import PlannedTrial, RunSpec
 
@@ -26,6 +27,9 @@ SPEC = RunSpec(
     run_deadline_seconds=600,
     unit_deadline_seconds=60,
     continues=("b" * 20, "a" * 20),
+    finished=(
+        TrialResult("c" * 20, "ok", {"depth": 3}, (0.5,), 1.0, ("head",), 1, None, {"x": 2}),
+    ),
 )
 
 
@@ -51,6 +55,7 @@ BROKEN = {
     "unit_deadline_seconds": 0,
     "max_attempts": 0,
     "continues": ["a" * 20, "../other"],
+    "finished": [{"trial_id": "c" * 20, "status": "perhaps"}],
     "extra": 1,
 }
 

@@ -1,14 +1,15 @@
 """Work through the units of a run on any engine, losing slots and never results."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from contracts.errors import DeadlineError, TandemError
 from contracts.trial import TrialResult
-from workloads.driver.ledger import Death, Done, Event, GivenUp, Ledger
+from workloads.driver.ledger import Assignment, Death, Done, Event, GivenUp, Ledger
 from workloads.engines import Engine, Finished, Lost, Report, Slot, Told
-from workloads.registry import Work
+from workloads.registry import Stepwise, Work
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 45.0
@@ -108,7 +109,7 @@ class _Run:
         while not self._ledger.finished:
             now = time.monotonic()
             self._check_deadlines(now)
-            for made in self._ledger.assign(now, self._work.needed):
+            for made in self._assigned(now):
                 self._engine.submit(
                     made.ticket, made.slot, made.unit, self._limits.unit_seconds
                 )
@@ -122,6 +123,21 @@ class _Run:
         self._totals.wall_seconds = time.monotonic() - self._begin
         self._totals.retries, self._totals.late = self._ledger.retries, self._ledger.late
         return self._totals
+
+    def _assigned(self, now: float) -> list[Assignment]:
+        """Return what is to be started, with arguments that were not known before."""
+        work = self._work
+        if not isinstance(work, Stepwise):
+            return self._ledger.assign(now, work.needed)
+        return [
+            dataclasses.replace(
+                made,
+                unit=dataclasses.replace(
+                    made.unit, arguments=work.arguments(made.unit.unit_id)
+                ),
+            )
+            for made in self._ledger.assign(now, work.needed, work.ready)
+        ]
 
     def _hear(self, report: Report) -> None:
         if isinstance(report, Finished):

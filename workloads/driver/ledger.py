@@ -110,11 +110,19 @@ class Ledger:
         """The slots that work or could work."""
         return tuple(self._slots)
 
-    def assign(self, now: float, needed: Callable[[str], bool]) -> list[Assignment]:
-        """Hand a waiting unit to every idle slot; a unit that nobody needs is dropped."""
+    def assign(
+        self,
+        now: float,
+        needed: Callable[[str], bool],
+        ready: Callable[[str], bool] = lambda unit_id: True,
+    ) -> list[Assignment]:
+        """Hand a waiting unit to every idle slot; a unit that nobody needs is dropped.
+
+        A unit that is not ready goes on waiting, and others pass it.
+        """
         made = []
         for slot, busy in list(self._slots.items()):
-            record = None if busy else self._next_for(slot, needed)
+            record = None if busy else self._next_for(slot, needed, ready)
             if record is not None:
                 made.append(self._start(record, slot, now))
         return made
@@ -170,7 +178,9 @@ class Ledger:
                 self._hung.add(slot)
         return events
 
-    def _next_for(self, slot: Slot, needed: Callable[[str], bool]) -> _Record | None:
+    def _next_for(
+        self, slot: Slot, needed: Callable[[str], bool], ready: Callable[[str], bool]
+    ) -> _Record | None:
         nodes = {live.node for live in self._slots}
         passed_over: list[_Record] = []
         chosen = None
@@ -180,6 +190,8 @@ class Ledger:
                 continue
             if not needed(record.unit.unit_id):
                 self._settle(record)
+            elif not ready(record.unit.unit_id):
+                passed_over.append(record)
             elif slot.node not in record.bad_nodes or nodes <= record.bad_nodes:
                 chosen = record
             else:

@@ -138,7 +138,9 @@ def _work(
     profiling: Profiling,
 ) -> Totals:
     left = tuple(trial for trial in spec.trials if trial.trial_id not in log.results)
-    work = workload.open_work(dataclasses.replace(spec, trials=left))
+    here = (log.results.get(trial.trial_id) for trial in spec.trials)
+    known = (*spec.finished, *(one for one in here if one and one.status == "ok"))
+    work = workload.open_work(dataclasses.replace(spec, trials=left, finished=known))
     limits = Limits(spec.unit_deadline_seconds, spec.run_deadline_seconds, spec.max_attempts)
     hearers = Hearers(log.trial, log.death, log.progress, log.step)
     programs = engine if isinstance(engine, ProgramEngine) else None

@@ -74,6 +74,11 @@ class History:
         """Return the folders of the attempts at a run, the latest first."""
         return tuple(attempt.folder for attempt in reversed(self.attempts.get(run_id, ())))
 
+    def finished(self, run: PlannedRun) -> tuple[TrialResult, ...]:
+        """Return the results of a run's trials that have scores, in the order of its trials."""
+        known = (self.results.get(trial.trial_id) for trial in run.trials)
+        return tuple(one for one in known if one is not None and one.status == "ok")
+
     def todo(self, runs: Iterable[PlannedRun]) -> list[PlannedRun]:
         """Return the runs, in the order given, that have a trial without a score."""
         done = self.done

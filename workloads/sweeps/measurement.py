@@ -165,6 +165,7 @@ class Measurement:
             max_attempts=self._limits.attempts,
             continues=self._history.folders(run.run_id),
             profile=self._profile,
+            finished=self._history.finished(run),
         )
         self.record(attempt)
         self._cluster.launch(spec)
