@@ -12,7 +12,7 @@ something to tell `extra` (numbers by name), or, in place of these, `reason`: wh
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -30,7 +30,8 @@ class Connected:
 
     `client` is a `distributed.Client`, which is Dask's default then, or the module `ray` after
     its `init`, or None in plain. The engine has exactly the run's nodes, `slots` are the units
-    of work that these do at once, and `home` is Tandem's folder on each of them.
+    of work that these do at once, `home` is Tandem's folder on each of them, and `addresses`
+    are theirs between members.
     """
 
     engine: str
@@ -38,6 +39,7 @@ class Connected:
     nodes: tuple[str, ...]
     slots: int
     home: str
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
 
 def program(

@@ -48,7 +48,8 @@ def connection(place: str) -> tuple[Connected, Callable[[], float]]:
         client = open_ray(found["address"], head, found["credentials"].get("ray_token"))
         spent = functools.partial(_of_ray, client)
     slots = sum(found["slots"].values())
-    return Connected(engine, client, nodes, slots, found["home"]), spent
+    connected = Connected(engine, client, nodes, slots, found["home"], found["addresses"])
+    return connected, spent
 
 
 def _nothing() -> float:
