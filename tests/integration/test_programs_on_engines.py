@@ -76,8 +76,14 @@ def test_the_cpu_seconds_of_the_workers_are_counted(engine, home, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("kmeans", KMEANS), ("pca", PCA), ("knn", KNN), ("knn", {**KNN, "reuse": False})],
-    ids=["kmeans", "pca", "knn", "knn, GridSearchCV on joblib"],
+    [
+        ("kmeans", KMEANS),
+        ("pca", PCA),
+        ("knn", KNN),
+        ("knn", {**KNN, "reuse": False}),
+        ("resnet", {"preset": "tiny"}),
+    ],
+    ids=["kmeans", "pca", "knn", "knn, GridSearchCV on joblib", "resnet"],
 )
 def test_a_workload_agrees_with_the_library(name, parameters, engine, home, tmp_path):
     workload = registry.find(name)
