@@ -44,9 +44,13 @@ class Processes:
                 yield 0, None
 
 
-@pytest.fixture
-def processes(monkeypatch):
+@pytest.fixture(autouse=True)
+def nobody_else_notices(monkeypatch):
     monkeypatch.setattr(crew, "NOTICE_SECONDS", 0.0)
+
+
+@pytest.fixture(scope="module")
+def processes():
     made = Processes()
     yield made
     for process in made.processes:
@@ -70,21 +74,6 @@ def test_two_processes_find_what_one_finds(processes, tmp_path):
     assert again["accuracy"] == found["accuracy"]
 
 
-def test_a_node_that_dies_ends_the_training_by_its_name(processes, tmp_path):
-    asked, _ = given(tmp_path, epochs=10_000)
-    crew.warm_up(processes, asked)
-
-    def kill():
-        time.sleep(3)
-        os.kill(processes.processes[1]._process.pid, signal.SIGKILL)
-
-    threading.Thread(target=kill).start()
-    begin = time.monotonic()
-    with pytest.raises(TandemError, match="worker-1"):
-        crew.train(processes, asked)
-    assert time.monotonic() - begin < 30
-
-
 def test_a_program_that_ends_takes_its_training_along(processes, tmp_path, monkeypatch):
     asked, _ = given(tmp_path, epochs=10_000)
     crew.warm_up(processes, asked)
@@ -101,3 +90,18 @@ def test_a_program_that_ends_takes_its_training_along(processes, tmp_path, monke
     threading.Thread(target=leave).start()
     with pytest.raises(TandemError, match="the program that began it has ended"):
         crew.train(processes, asked)
+
+
+def test_a_node_that_dies_ends_the_training_by_its_name(processes, tmp_path):
+    asked, _ = given(tmp_path, epochs=10_000)
+    crew.warm_up(processes, asked)
+
+    def kill():
+        time.sleep(3)
+        os.kill(processes.processes[1]._process.pid, signal.SIGKILL)
+
+    threading.Thread(target=kill).start()
+    begin = time.monotonic()
+    with pytest.raises(TandemError, match="worker-1"):
+        crew.train(processes, asked)
+    assert time.monotonic() - begin < 30

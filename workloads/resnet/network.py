@@ -49,13 +49,17 @@ class Convolution(nn.Module):
         kernel = self.param(
             "kernel", lambda key: whole(key, shape)[first:last, first:last], unbox=False
         )
-        before = 1 - first
-        outputs = -(-side // self.stride)
-        after = (outputs - 1) * self.stride + (last - first) - side - before
-        return jax.lax.conv_general_dilated(
-            x, kernel, (self.stride, self.stride), ((before, after), (before, after)),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )  # fmt: skip
+        outputs, before = -(-side // self.stride), 1 - first
+        end = (outputs - 1) * self.stride + 1
+        after = max(0, end + last - 1 - first - side - before)
+        x = jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
+        places = range(last - first)
+        patches = [
+            x[:, row : row + end : self.stride, column : column + end : self.stride]
+            for row in places
+            for column in places
+        ]
+        return jnp.concatenate(patches, axis=-1) @ kernel.reshape(-1, self.channels)
 
 
 def normal(x: jax.Array, scale: "nn.initializers.Initializer") -> jax.Array:
@@ -79,8 +83,8 @@ class Block(nn.Module):
         # The last scale of a block begins at 0: each block begins as its way around.
         y = normal(Convolution(self.channels)(y), zero)
         if x.shape != y.shape:
-            x = nn.Conv(self.channels, (1, 1), (self.stride, self.stride), use_bias=False)(x)
-            x = normal(x, one)
+            corners = x[:, :: self.stride, :: self.stride]
+            x = normal(nn.Dense(self.channels, use_bias=False)(corners), one)
         return nn.relu(x + y)
 
 
