@@ -136,14 +136,14 @@ def test_a_share_is_filled_up_with_rows_that_count_nothing(tmp_path):
     found, parameters = tiny_images(tmp_path)
     assert [training.share_of(40, count) for count in (1, 2, 3)] == [40, 20, 14]
     parts = training.steps_for(found, recipe(parameters), 1)
-    vector = parts.begin(0)
+    tree = parts.begin(0)
     x, y = found.train
     whole = training._rows(x, y, np.arange(30), 40)
     assert whole[2].sum() == 30
-    some = parts.gradient(vector, *whole)
-    rest = parts.gradient(vector, *training._rows(x, y, np.arange(30, 40), 40))
-    both = parts.gradient(vector, *training._rows(x, y, np.arange(40), 40))
-    assert np.allclose(np.asarray(some) + np.asarray(rest), both, atol=1e-5)
+    some = training.flat(parts.gradient(tree, *whole))
+    rest = training.flat(parts.gradient(tree, *training._rows(x, y, np.arange(30, 40), 40)))
+    both = training.flat(parts.gradient(tree, *training._rows(x, y, np.arange(40), 40)))
+    assert np.allclose(some + rest, both, atol=1e-5)
     assert training.rate(recipe(parameters), 7, 8) < training.rate(recipe(parameters), 1, 8)
     assert Alone().add(whole[2]) is whole[2]
 

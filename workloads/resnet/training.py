@@ -105,61 +105,66 @@ def images(home: str, data: Data, held_out: float, seed: int) -> Images:
 def compiled(classes: int, width: int, side: int, batch: int, share: int, kind: str) -> Steps:
     """Return the parts of a step for shares of `share` rows, out of batches of `batch`.
 
-    Parameters and gradients are one flat vector each; a gradient is of the type `kind`.
+    Gradients are of the type `kind`. `begin` makes the first parameters of a seed, `gradient`
+    their gradient, `step` the next parameters and speeds, `right` counts right guesses.
     """
     model = ResNet18(classes, width)
     blank = jnp.zeros((1, side, side, 1), jnp.float32)
 
-    def tree(seed: Any) -> Any:
+    def first(seed: Any) -> Any:
         return model.init(jax.random.key(seed), blank)
 
-    shapes = jax.eval_shape(tree, 0)
-    leaves, structure = jax.tree.flatten(shapes)
-    ends = np.cumsum([leaf.size for leaf in leaves])
-
-    def flat(parameters: Any) -> jax.Array:
-        return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(parameters)])
-
-    def unflat(vector: jax.Array) -> Any:
-        parts = [
-            jax.lax.slice(vector, (end - leaf.size,), (end,)).reshape(leaf.shape)
-            for leaf, end in zip(leaves, ends.tolist(), strict=True)
-        ]
-        return jax.tree.unflatten(structure, parts)
-
-    def loss(vector: jax.Array, x: jax.Array, y: jax.Array, counts: jax.Array) -> jax.Array:
-        logits = jax.nn.log_softmax(model.apply(unflat(vector), x))
+    def loss(tree: Any, x: jax.Array, y: jax.Array, counts: jax.Array) -> jax.Array:
+        logits = jax.nn.log_softmax(model.apply(tree, x))
         own = jnp.take_along_axis(logits, y[:, None], axis=1)[:, 0]
         return -jnp.sum(own * counts) / batch
 
-    def gradient(vector: jax.Array, x: jax.Array, y: jax.Array, counts: jax.Array) -> Any:
-        return jax.grad(loss)(vector, x, y, counts).astype(kind)
+    def gradient(tree: Any, x: jax.Array, y: jax.Array, counts: jax.Array) -> Any:
+        found = jax.grad(loss)(tree, x, y, counts)
+        return jax.tree.map(lambda leaf: leaf.astype(kind), found)
 
-    def step(vector: jax.Array, speed: jax.Array, found: jax.Array, rate: jax.Array) -> Any:
-        pull = found.astype(jnp.float32) + DECAY * vector
-        speed = MOMENTUM * speed + pull
-        return vector - rate * (pull + MOMENTUM * speed), speed
+    def step(tree: Any, speeds: Any, found: Any, rate: jax.Array) -> Any:
+        pulls = jax.tree.map(lambda g, p: g.astype(jnp.float32) + DECAY * p, found, tree)
+        speeds = jax.tree.map(lambda v, pull: MOMENTUM * v + pull, speeds, pulls)
+        moved = jax.tree.map(
+            lambda p, v, pull: p - rate * (pull + MOMENTUM * v), tree, speeds, pulls
+        )
+        return moved, speeds
 
-    def right(vector: jax.Array, x: jax.Array, y: jax.Array, counts: jax.Array) -> jax.Array:
-        guess = jnp.argmax(model.apply(unflat(vector), x), axis=1)
-        return jnp.sum((guess == y) * counts)
+    def right(tree: Any, x: jax.Array, y: jax.Array, counts: jax.Array) -> jax.Array:
+        return jnp.sum((jnp.argmax(model.apply(tree, x), axis=1) == y) * counts)
 
     def shaped(*shape: int, of: str = "float32") -> Any:
         return jax.ShapeDtypeStruct(shape, of)
 
-    vector = shaped(int(ends[-1]))
     rows = (shaped(share, side, side, 1), shaped(share, of="int32"), shaped(share))
     begin = time.monotonic()
+    tree = jax.eval_shape(first, 0)
+    found = jax.tree.map(lambda leaf: shaped(*leaf.shape, of=kind), tree)
     parts = (
-        jax.jit(lambda seed: flat(tree(seed))).lower(0),
-        jax.jit(gradient).lower(vector, *rows),
-        jax.jit(step, donate_argnums=(0, 1)).lower(
-            vector, vector, shaped(int(ends[-1]), of=kind), 0.0
-        ),
-        jax.jit(right).lower(vector, *rows),
+        jax.jit(first).lower(0),
+        jax.jit(gradient).lower(tree, *rows),
+        jax.jit(step, donate_argnums=(0, 1)).lower(tree, tree, found, shaped()),
+        jax.jit(right).lower(tree, *rows),
     )
     made = [part.compile(compiler_options=COMPILER) for part in parts]
     return Steps(*made, seconds=time.monotonic() - begin)
+
+
+def flat(tree: Any) -> Array:
+    """Return the numbers of a tree of arrays as one vector."""
+    return np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(tree)])
+
+
+def shaped_as(tree: Any, vector: Array) -> Any:
+    """Return a vector as a tree of views of it, of the shapes of another."""
+    leaves, structure = jax.tree.flatten(tree)
+    ends = np.cumsum([leaf.size for leaf in leaves]).tolist()
+    parts = [
+        vector[end - leaf.size : end].reshape(leaf.shape)
+        for leaf, end in zip(leaves, ends, strict=True)
+    ]
+    return jax.tree.unflatten(structure, parts)
 
 
 def share_of(batch: int, members: int) -> int:
@@ -198,8 +203,8 @@ def train(found: Images, recipe: Recipe, adding: Adding) -> tuple[dict[str, Any]
     x, y = found.train
     a_epoch = -(-len(x) // recipe.batch)
     total, share = recipe.epochs * a_epoch, share_of(recipe.batch, adding.members)
-    vector = parts.begin(recipe.seed)
-    speed = jnp.zeros_like(vector)
+    tree = parts.begin(recipe.seed)
+    speeds = jax.tree.map(jnp.zeros_like, tree)
     draws = np.random.default_rng(recipe.seed + 1)
     epochs, waits = [], []
     adding.meet()
@@ -208,22 +213,23 @@ def train(found: Images, recipe: Recipe, adding: Adding) -> tuple[dict[str, Any]
         # The last batch is filled up with the first rows: every batch has the same size.
         order = np.resize(draws.permutation(len(x)), a_epoch * recipe.batch)
         for number, batch in enumerate(order.reshape(a_epoch, recipe.batch)):
-            mine = parts.gradient(vector, *_rows(x, y, _share(batch, adding), share))
-            summed = adding.add(np.asarray(mine))
+            mine = parts.gradient(tree, *_rows(x, y, _share(batch, adding), share))
+            summed = adding.add(flat(mine))
             now = rate(recipe, epoch * a_epoch + number, total)
-            vector, speed = parts.step(vector, speed, summed, np.float32(now))
-        jax.block_until_ready(vector)
+            tree, speeds = parts.step(tree, speeds, shaped_as(mine, summed), np.float32(now))
+        jax.block_until_ready(tree)
         epochs.append(time.monotonic() - begin)
         waits.append(adding.seconds - waited)
+    vector = flat(tree)
     return {
-        "accuracy": _accuracy(parts, vector, found, recipe, adding),
+        "accuracy": _accuracy(parts, tree, found, recipe, adding),
         "compile seconds": parts.seconds,
         "epoch seconds": float(np.median(epochs)),
         "epoch seconds of adding up": float(np.median(waits)),
         "bytes sent": adding.sent,
         "steps": total,
         "parameters": int(vector.size),
-    }, np.asarray(vector)
+    }, vector
 
 
 def _share(rows: Array, adding: Adding) -> Array:
@@ -240,15 +246,13 @@ def _rows(x: Array, y: Array, chosen: Array, size: int) -> tuple[Array, Array, A
     return x[filled], y[filled], counts
 
 
-def _accuracy(
-    parts: Steps, vector: Any, found: Images, recipe: Recipe, adding: Adding
-) -> float:
+def _accuracy(parts: Steps, tree: Any, found: Images, recipe: Recipe, adding: Adding) -> float:
     """Return the part of the rows held out that are predicted rightly, by all members."""
     x, y = found.test
     size = share_of(recipe.batch, adding.members)
     own = _share(np.arange(len(x)), adding)
     hits = sum(
-        float(parts.right(vector, *_rows(x, y, own[first : first + size], size)))
+        float(parts.right(tree, *_rows(x, y, own[first : first + size], size)))
         for first in range(0, len(own), size)
     )
     (total,) = adding.add(np.array([hits], dtype=np.float32))
