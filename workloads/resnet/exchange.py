@@ -181,4 +181,4 @@ class Together:
 
 
 def _bytes(vector: Array) -> memoryview:
-    return memoryview(vector.view(np.uint8))
+    return vector.view(np.uint8).data
