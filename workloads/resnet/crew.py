@@ -43,7 +43,9 @@ class Place:
 class Crew(Protocol):
     """The places of a training, and what calls a function once in each."""
 
-    places: Sequence[Place]
+    @property
+    def places(self) -> Sequence[Place]:
+        """Each a node; their order is that of the ranks."""
 
     def each(
         self, function: str, arguments: Sequence[Mapping[str, Any]], seconds: float

@@ -59,7 +59,8 @@ class Convolution(nn.Module):
             for row in places
             for column in places
         ]
-        return jnp.concatenate(patches, axis=-1) @ kernel.reshape(-1, self.channels)
+        flat: jax.Array = kernel.reshape(-1, self.channels)
+        return jnp.concatenate(patches, axis=-1) @ flat
 
 
 def normal(x: jax.Array, scale: "nn.initializers.Initializer") -> jax.Array:

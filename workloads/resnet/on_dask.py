@@ -44,11 +44,11 @@ class DaskCrew:
         }  # fmt: skip
         while calls:
             try:
-                ended = wait(list(calls), LOOK_SECONDS, "FIRST_COMPLETED").done
+                found = wait(list(calls), LOOK_SECONDS, "FIRST_COMPLETED")  # type: ignore[no-untyped-call]
             except TimeoutError:
                 yield 0, None
                 continue
-            for call in ended:
+            for call in found.done:
                 yield calls.pop(call), _outcome(call)
 
 
