@@ -47,6 +47,7 @@ MEASUREMENTS = {
         ("exact_peers",), 100, "shared search beside Ray Tune, dask-ml, joblib, GridSearchCV"
     ),
     "exact_flat": Measurement(("exact_memory", "flat"), 25, "memory of nodes over 50 trials"),
+    "resnet": Measurement(("resnet",), 60, "ResNet-18 on 3 nodes beside 1, and accuracies"),
     "kmeans": Measurement(("kmeans",), 30, "K-Means on 3 nodes beside 1, and dask-ml"),
     "pca": Measurement(("pca",), 30, "PCA from the bucket on 3 nodes beside 1, and dask-ml"),
     "profile_cost": Measurement(("profile_cost",), 15, "runs with a profile beside without"),

@@ -48,6 +48,7 @@ GRID = "a TOML file with the workload's parameters"
 PRESETS = (
     "of kmeans and pca: default, digits, large, tiny; of knn: default, cover-type, tiny; "
     "of svc: default, scaling, tiny; of xgboost: default, scaling, formats, tiny; "
+    "of resnet: default, small, published, tiny; "
     "of forest: default, scaling, cover-type, demo, demo-cover-type, tiny"
 )
 SETTINGS = (
@@ -58,7 +59,8 @@ SETTINGS = (
     "neighbours and reuse; of svc rows, features, informative, classes, noise, separation, "
     "kernels, C, gamma, folds, reuse and jobs; of xgboost rows, features, noise, trials, "
     "parallel, sampler, constant_liar, rounds, max_bin, form, reuse, format, chunk_rows, "
-    "scheduler, workers, clusters and threads"
+    "scheduler, workers, clusters and threads; of resnet rows, epochs, batch, "
+    "learning_rates, width, held_out and gradients"
 )
 
 
@@ -90,8 +92,8 @@ class _Sweep:
         "set": f"one parameter as key=value: {SETTINGS}; can be given several times",
         "vary": "measure each value of a parameter, as NAME=V1,V2 (such as "
         "--vary rows=1000,10000); can be given several times, which multiplies",
-        "sizes": "measure with this much data, separated by commas: rows of forest, knn, svc "
-        "and xgboost, points of kmeans and pca",
+        "sizes": "measure with this much data, separated by commas: rows of forest, knn, svc, "
+        "xgboost and resnet, points of kmeans and pca",
         "name": "the sweep's name and folder; by default the workload's",
         "baseline": "measure the same work in one plain process, without an engine, too",
         "fresh": "start anew; earlier results of that name are kept under another",

@@ -13,7 +13,7 @@ something to tell `extra` (numbers by name), or, in place of these, `reason`: wh
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -35,9 +35,10 @@ class Connected:
 
     `client` is a `distributed.Client`, which is Dask's default then, or the module `ray` after
     its `init`, or None in plain. The engine has exactly the run's nodes, `slots` are the units
-    of work that these do at once, and `home` is Tandem's folder on each of them. `tell(done,
-    total, words)` says how far the program is, as often as it likes; whoever runs the sweep
-    sees "9/20 iterations", and with a total of 0 the words alone.
+    of work that these do at once, `home` is Tandem's folder on each of them, and `addresses`
+    are theirs between members. `tell(done, total, words)` says how far the program is, as often
+    as it likes; whoever runs the sweep sees "9/20 iterations", and with a total of 0 the words
+    alone.
     """
 
     engine: str
@@ -45,6 +46,7 @@ class Connected:
     nodes: tuple[str, ...]
     slots: int
     home: str
+    addresses: Mapping[str, str] = field(default_factory=dict)
     tell: Callable[[int, int, str], None] = lambda done, total, words: None
 
     def counting(self, words: str) -> Count:

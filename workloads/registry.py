@@ -16,6 +16,7 @@ _MODULES = {
     "kmeans": "workloads.kmeans",
     "knn": "workloads.knn",
     "pca": "workloads.pca",
+    "resnet": "workloads.resnet",
     "svc": "workloads.svc",
     "xgboost": "workloads.xgboost",
 }

@@ -88,8 +88,18 @@ def test_the_cpu_seconds_of_the_workers_are_counted(engine, home, tmp_path):
         ("svc", SVC),
         ("svc", {**SVC, "reuse": False}),
         ("xgboost", XGBOOST),
+        ("resnet", {"preset": "tiny"}),
     ],
-    ids=["kmeans", "pca", "knn", "knn, on joblib", "svc", "svc, on joblib", "xgboost"],
+    ids=[
+        "kmeans",
+        "pca",
+        "knn",
+        "knn, on joblib",
+        "svc",
+        "svc, on joblib",
+        "xgboost",
+        "resnet",
+    ],
 )
 def test_a_workload_agrees_with_the_library(name, parameters, engine, home, tmp_path):
     workload = registry.find(name)

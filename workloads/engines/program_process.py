@@ -57,7 +57,8 @@ def connection(place: str) -> tuple[Connected, Callable[[], float]]:
         if found["profile"]:
             submissions.watch(client)
     slots = sum(found["slots"].values())
-    return Connected(engine, client, nodes, slots, found["home"], teller.tell), spent
+    where = found["home"], found["addresses"]
+    return Connected(engine, client, nodes, slots, *where, tell=teller.tell), spent
 
 
 def _nothing() -> float:
@@ -65,12 +66,12 @@ def _nothing() -> float:
 
 
 def own_cpu() -> float:
-    """Return the CPU seconds of this process and of its children that ended."""
-    return sum(os.times()[:4])
+    """Return the CPU seconds of this process, its children that ended and those that live."""
+    return sum(os.times()[:4]) + _of_children(psutil.Process())
 
 
 def ray_workers_cpu() -> float:
-    """Return the CPU seconds of this user's worker processes of Ray on this node."""
+    """Return the CPU seconds of this user's workers of Ray on this node, children too."""
     total = 0.0
     for process in psutil.process_iter(["cmdline", "uids"]):
         command, uids = process.info["cmdline"], process.info["uids"]
@@ -78,7 +79,17 @@ def ray_workers_cpu() -> float:
         if ours:
             with contextlib.suppress(psutil.Error):
                 times = process.cpu_times()
-                total += times.user + times.system
+                total += times.user + times.system + _of_children(process)
+    return total
+
+
+def _of_children(process: psutil.Process) -> float:
+    """Return the CPU seconds of a process's living children: a slot's process is one."""
+    total = 0.0
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            times = child.cpu_times()
+            total += times.user + times.system
     return total
 
 
