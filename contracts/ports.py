@@ -40,6 +40,7 @@ RAY_DASHBOARD = _port("ray-dashboard", 8265, Audience.LOOPBACK, "Ray head: dashb
 DASK_SCHEDULER = _port("dask-scheduler", 8786, Audience.MEMBERS, "Dask head: scheduler")
 DASK_DASHBOARD = _port("dask-dashboard", 8787, Audience.LOOPBACK, "Dask head: dashboard")
 DASK_WORKERS = _port("dask-workers", 21000, Audience.MEMBERS, "Dask: workers", 21999)
+DATABASE = _port("database", 5532, Audience.MEMBERS, "head: PostgreSQL")
 
 PORTS: tuple[Port, ...] = (
     SSH,
@@ -55,6 +56,7 @@ PORTS: tuple[Port, ...] = (
     DASK_SCHEDULER,
     DASK_DASHBOARD,
     DASK_WORKERS,
+    DATABASE,
 )
 
 # A slot takes a port, and Ray's drivers and helpers take some more. Both ranges lie below the
