@@ -7,6 +7,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from contracts.errors import UsageError
+from tasks.data_load import load
 from tasks.verb import Answer, verb, whole_number
 
 
@@ -70,3 +71,4 @@ def generate(
 collection = Collection("data")
 collection.add_task(names, "list")
 collection.add_task(generate)
+collection.add_task(load)

@@ -226,7 +226,8 @@ def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) 
         return
     ours = {one.folder for attempts in history.attempts.values() for one in attempts}
     lock = registry.lock(sweep.plan.work.workload) or LOCK
-    machines = Machines(sweep.inventory, state_folder(), lock, tell, ours)
+    database = registry.reads_database(sweep.plan.work.workload)
+    machines = Machines(sweep.inventory, state_folder(), lock, tell, ours, database=database)
     measurement = Measurement(journal, history, machines, limits=sweep.limits, tell=tell)
     try:
         if not history.plans or history.plans[-1] != sweep.plan:

@@ -60,7 +60,7 @@ def _there(home: str, data: Data) -> Table | None:
     with database.connect(home):
         pass  # whoever is not let in must not be told that there is no table
     try:
-        return tables.look(home, data.version)
+        return tables.look(home, data)
     except TandemError:
         return None
 

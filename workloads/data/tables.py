@@ -12,6 +12,7 @@ from typing import Any
 from contracts.errors import TandemError, UsageError
 from workloads import database
 from workloads.data.binary_rows import Array, decode
+from workloads.data.datasets import Data
 from workloads.data.totals import Totals
 
 KINDS: Mapping[str, str] = {"real": "f4", "double precision": "f8"}
@@ -64,8 +65,8 @@ def ranges(rows: int, pieces: int) -> list[tuple[int, int]]:
     return [(rows * one // pieces, rows * (one + 1) // pieces) for one in range(pieces)]
 
 
-def look(home: str, version: str, columns: int | None = None) -> Table:
-    """Return what there is to know of the table of a version of data, without reading it.
+def look(home: str, data: Data, columns: int | None = None) -> Table:
+    """Return what there is to know of the table of some data, without reading it.
 
     Raises
     ------
@@ -75,22 +76,21 @@ def look(home: str, version: str, columns: int | None = None) -> Table:
     """
     import psycopg
 
-    name = name_of(version)
+    name, again = name_of(data.version), f"{load_command(data)} --fresh"
     with database.connect(home) as connection:
         try:
             found = _columns(connection, name)
             if not found:
                 raise UsageError(
                     f"There is no table {name} in the database.",
-                    cause=f"It would hold {version}.",
-                    next_step=load_command(version),
+                    cause=f"It would hold {data.version}.",
+                    next_step=load_command(data),
                 )
-            kind = _check_columns(name, found, columns)
+            kind = _check_columns(name, found, columns, again)
             (last,) = connection.execute(sql("SELECT max(id) FROM {}", name)).fetchone()
             table = known(connection, name)
         except psycopg.Error as error:
             raise database.failed(error, f"the table {name} was looked at") from error
-    again = f"{load_command(version)} --fresh"
     if last is None:
         raise UsageError(f"The table {name} is empty.", next_step=again)
     if table is None or table.rows != last + 1 or table.kind != kind:
@@ -148,14 +148,9 @@ def known(connection: Any, name: str) -> Table | None:
     return Table(*found[:5], tuple(found[5]), tuple(found[6]), *found[7:])
 
 
-def load_command(version: str) -> str:
-    """Return what to type to load a version of data, as far as it says that itself."""
-    rows = re.search(r"-n(\d+)-[0-9a-f]{12}\Z", version)
-    made = re.match(r"blobs-(\d+x\d+)-noise-([0-9.]+)-seed-(\d+)", version)
-    name = f"blobs:{made[1]},noise={made[2]},seed={made[3]}" if made else version.split("-n")[0]
-    if not made and not rows:
-        name = version.rpartition("-")[0]
-    return f"fab data.load {name}" + (f" --rows {rows[1]}" if rows else "")
+def load_command(data: Data) -> str:
+    """Return what to type to load data."""
+    return f"fab data.load {data.dataset} --rows {data.rows}"
 
 
 def _columns(connection: Any, name: str) -> list[tuple[str, str]]:
@@ -167,7 +162,9 @@ def _columns(connection: Any, name: str) -> list[tuple[str, str]]:
     return list(connection.execute(query, [f'public."{name}"']).fetchall())
 
 
-def _check_columns(name: str, found: list[tuple[str, str]], wanted: int | None) -> str:
+def _check_columns(
+    name: str, found: list[tuple[str, str]], wanted: int | None, again: str
+) -> str:
     """Return the kind of the values of a table whose columns are as they must be."""
     count = len(found) - 2 if wanted is None else wanted
     heads = ["id", *(f"x{one}" for one in range(count)), "y"]
@@ -178,13 +175,13 @@ def _check_columns(name: str, found: list[tuple[str, str]], wanted: int | None) 
         raise UsageError(
             f"The table {name} has other columns than id, x0 to x{count - 1} and y.",
             cause=f"It has {shown:.300}",
-            next_step=f"{database.LOAD} --fresh",
+            next_step=again,
         )
     if len(types) != 1 or not types <= set(KINDS):
         raise UsageError(
             f"The values of the table {name} are {', '.join(sorted(types)):.200}.",
             cause=f"They must all be {' or '.join(KINDS)}.",
-            next_step=f"{database.LOAD} --fresh",
+            next_step=again,
         )
     return KINDS[types.pop()]
 
