@@ -47,14 +47,16 @@ GRID = "a TOML file with the workload's parameters"
 # Written out, because help must not wait for NumPy to load; a test compares them.
 PRESETS = (
     "of kmeans and pca: default, digits, large, tiny; of knn: default, cover-type, tiny; "
+    "of classification: default, boosting, large, tiny; "
     "of forest: default, scaling, cover-type, demo, demo-cover-type, tiny"
 )
 SETTINGS = (
     "dataset (digits, iris, wine, breast_cancer, covtype, covtype-like, "
-    "synthetic-covtype-v1, bucket:NAME or, for kmeans and pca, blobs), seed; of forest rows, "
-    "folds, grid.NAME, reuse and builder; of kmeans and pca points, features, centres, noise, "
-    "chunk_rows, clusters, iterations (kmeans) and components (pca); of knn rows, folds, "
-    "neighbours and reuse"
+    "synthetic-covtype-v1, bucket:NAME or, for kmeans, pca and classification, blobs), seed; "
+    "of forest rows, folds, grid.NAME, reuse and builder; of kmeans and pca points, features, "
+    "centres, noise, chunk_rows, clusters, iterations (kmeans) and components (pca); of knn "
+    "rows, folds, neighbours and reuse; of classification points, features, labels, noise, classifier "
+    "(logistic or boosting), grid.NAME, folds, form (tasks or joblib) and pieces"
 )
 
 
@@ -86,7 +88,7 @@ class _Sweep:
         "vary": "measure each value of a parameter, as NAME=V1,V2 (such as "
         "--vary rows=1000,10000); can be given several times, which multiplies",
         "sizes": "measure with this much data, separated by commas: rows of forest and knn, "
-        "points of kmeans and pca",
+        "points of kmeans, pca and classification",
         "name": "the sweep's name and folder; by default the workload's",
         "baseline": "measure the same work in one plain process, without an engine, too",
         "fresh": "start anew; earlier results of that name are kept under another",
