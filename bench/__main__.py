@@ -47,6 +47,7 @@ MEASUREMENTS = {
         ("exact_peers",), 100, "shared search beside Ray Tune, dask-ml, joblib, GridSearchCV"
     ),
     "exact_flat": Measurement(("exact_memory", "flat"), 25, "memory of nodes over 50 trials"),
+    "database": Measurement(("database",), 25, "time to load and to read on 1 to 3 nodes"),
     "kmeans": Measurement(("kmeans",), 30, "K-Means on 3 nodes beside 1, and dask-ml"),
     "exact_full": Measurement(("exact_memory", "full"), 30, "full size on nodes of 2 GB"),
 }

@@ -55,8 +55,8 @@ SETTINGS = (
     "synthetic-covtype-v1, bucket:NAME or, for kmeans, pca and classification, blobs), seed; "
     "of forest rows, folds, grid.NAME, reuse and builder; of kmeans and pca points, features, "
     "centres, noise, chunk_rows, clusters, iterations (kmeans) and components (pca); of knn "
-    "rows, folds, neighbours and reuse; of classification points, features, labels, noise, classifier "
-    "(logistic or boosting), grid.NAME, folds, form (tasks or joblib) and pieces"
+    "rows, folds, neighbours and reuse; of classification points, features, labels, noise, "
+    "classifier (logistic or boosting), grid.NAME, folds, form (tasks or joblib) and pieces"
 )
 
 
