@@ -27,7 +27,8 @@ PUT_SECONDS = 60.0
 READY_SECONDS = 60.0
 START_SECONDS = 900.0  # an installation of PostgreSQL among them
 SPARE_CONNECTIONS = 20
-MEMORY_SHARE = 8
+# PostgreSQL asks for a quarter of a machine of its own; here the engine has most of it.
+MEMORY_SHARE = 32
 MOST_MEMORY = 1 << 30
 
 
@@ -57,13 +58,13 @@ def ensure(
         for path, secret in files.items():
             links[name].put(secret.reveal().encode(), f".tandem/{path}", 0o600)
 
-    readers = list(dict.fromkeys([head.name, *names]))
-    on_each("bringing the database's key", readers, give, seconds=PUT_SECONDS).values()
-
     def heard(event: Any) -> None:
         tell(Event(head.name, "database", "running", detail=str(event.get("step", ""))))
 
-    with step(tell, head.name, "database"):
+    readers = list(dict.fromkeys([head.name, *names]))
+    lock = single_writer(state / "cluster.lock", purpose=PURPOSE)
+    with lock, step(tell, head.name, "database"):
+        on_each("bringing the database's key", readers, give, seconds=PUT_SECONDS).values()
         answer = call(
             links[head.name],
             START,
@@ -83,7 +84,7 @@ def start_request(inventory: Inventory, secrets: dict[str, Secret]) -> dict[str,
         "port": ports.DATABASE.first,
         "members": [node.private_ip for node in inventory.nodes],
         "connections": slots + SPARE_CONNECTIONS,
-        "memory": min(head.memory_bytes // MEMORY_SHARE // 4, MOST_MEMORY),
+        "memory": min(head.memory_bytes // MEMORY_SHARE, MOST_MEMORY),
         "settings": database.SETTINGS,
         "certificate": database.CERTIFICATE,
         "key": database.KEY,

@@ -57,7 +57,7 @@ def connect(home: str | Path) -> Any:
         raise TandemError(
             f"The database at {where} {what}.",
             cause=_one_line(error),
-            next_step=f"{LOAD} starts it and gives members their key",
+            next_step=f"{LOAD} starts it; fab sweep.run gives the nodes their key",
         ) from error
 
 
@@ -75,7 +75,7 @@ def _settings(path: Path) -> dict[str, Any]:
         raise UsageError(
             "This node has no key of a database.",
             cause=f"{path}: {type(error).__name__}: {error}",
-            next_step=f"{LOAD} starts one; a sweep of classification brings its key to nodes",
+            next_step=f"{LOAD} starts one; fab sweep.run gives the nodes their key",
         ) from error
     return found
 
