@@ -25,9 +25,7 @@ def search(
         table = shared.look(connected.home, data)
         begin = time.monotonic()
         found = tables_on_ray.dataset(connected.home, table, pieces * connected.slots)
-        blocks = [
-            ref for bundle in found.iter_internal_ref_bundles() for ref in bundle.block_refs
-        ]
+        blocks = found.materialize().to_arrow_refs()
         sums = ray.remote(tables_on_ray.totals_of)
         shared.check_read(table, ray.get([sums.remote(block) for block in blocks]))
         read_seconds = time.monotonic() - begin
