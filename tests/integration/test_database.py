@@ -1,6 +1,5 @@
-"""PostgreSQL on real machines: loaded by the verb, open to members alone, read by engines."""
+"""PostgreSQL on real machines: loaded by the verb, and open to members alone."""
 
-import dataclasses
 import json
 
 import pytest
@@ -8,51 +7,32 @@ import pytest
 from contracts import database as files
 from contracts import ports
 from contracts.errors import TandemError
-from provision import bringup, database, remote_run
-from provision.bringup import Request
 from provision.credentials import Credentials
-from tests.doubles.run_specs import workload_spec
-from workloads import classification, registry, runs
+from tests.integration.database_at_work import (
+    TABLE,
+    TINY,
+    load,
+    load_words,
+    members,
+    python_on,
+)
+from workloads import classification
 from workloads import database as client
-from workloads.data import tables
 from workloads.data.points import data
-from workloads.sweeps.driver_output import DriverOutput
 
 pytestmark = pytest.mark.timeout(1200)
-TINY = {"preset": "tiny"}
-LOCK = registry.lock("classification")
-TABLE = tables.name_of(classification.validate(TINY)["data_version"])
 
 
 @pytest.fixture(scope="module")
 def loaded(operator):
     """What the verb said when it loaded the data of the tiny preset."""
-    # The environment takes a small machine longer than a verb is given by these tests.
-    request = Request(operator.inventory, 2, None, operator.state, LOCK)
-    bringup.prepare(request, links=operator.links)
-    asked = operator.fab(*_load())
-    assert asked.code == 0, asked.err
-    return json.loads(asked.out)
-
-
-def _load(*words):
-    return ("data.load", "blobs:5x3,noise=0.05", "--rows", "600", "--json", *words)
-
-
-def _python(operator, node, endpoint, text):
-    """Run Python on a node, in the environment and with the code of a bring-up."""
-    python = f"{endpoint.environment}/bin/python"
-    return operator.run(node, "env", f"PYTHONPATH={endpoint.code}", python, "-c", text)
+    return load(operator)
 
 
 @pytest.fixture(scope="module")
 def member(operator, loaded):
-    """Two machines with the environment that reads, and the key; the second is no head."""
-    endpoint = bringup.prepare(
-        Request(operator.inventory, 2, None, operator.state, LOCK), links=operator.links
-    ).endpoint
-    database.ensure(operator.links, operator.inventory, operator.state, endpoint.nodes)
-    return endpoint
+    """Two machines that may read; the second is no head."""
+    return members(operator)
 
 
 def test_a_second_load_does_nothing_and_says_so(operator, loaded):
@@ -60,11 +40,11 @@ def test_a_second_load_does_nothing_and_says_so(operator, loaded):
     (table,) = loaded["tables"]
     assert (table["name"], table["rows"], table["loaded"]) == (TABLE, 600, True)
     assert table["load_seconds"] > 0
-    asked = operator.fab(*_load())
+    asked = operator.fab(*load_words())
     again = json.loads(asked.out)
     assert (again["started"], again["tables"][0]["loaded"]) == (False, False)
     assert again["tables"][0]["load_seconds"] == table["load_seconds"]
-    fresh = json.loads(operator.fab(*_load("--fresh")).out)["tables"][0]
+    fresh = json.loads(operator.fab(*load_words("--fresh")).out)["tables"][0]
     assert fresh["loaded"]
     assert fresh["load_seconds"] != table["load_seconds"]
 
@@ -136,7 +116,7 @@ except psycopg.Error as error:
 def test_a_member_reads_the_rows_that_were_loaded(operator, member):
     described = data(classification.validate(TINY))
     text = READ.format(home=member.home, data=vars(described))
-    count, first, x, y = json.loads(_python(operator, member.nodes[1], member, text))
+    count, first, x, y = json.loads(python_on(operator, member.nodes[1], member, text))
     from workloads.data import datasets
 
     rows, labels = datasets.raw(described.dataset, described.rows)
@@ -158,89 +138,7 @@ def test_a_member_reads_the_rows_that_were_loaded(operator, member):
 def test_a_member_needs_the_password_its_user_and_tls(operator, member, changes, words):
     path = f"{member.home}/{files.SETTINGS}"
     text = PLAIN.format(settings=path, changes=changes)
-    assert words in _python(operator, member.nodes[1], member, text)
-
-
-def _run(operator, endpoint, parameters, number):
-    """Drive a run of classification to its end; return its results in their order."""
-    made = workload_spec("classification", endpoint.home, parameters, engine=endpoint.engine)
-    spec = dataclasses.replace(
-        made,
-        run_id=f"{number:020x}",
-        address=endpoint.address,
-        nodes=endpoint.nodes,
-        addresses={node: operator.inventory.node(node).private_ip for node in endpoint.nodes},
-        slots=endpoint.slots,
-        credentials=endpoint.credentials,
-    )
-    output = DriverOutput(spec.trials)
-    text = json.dumps(runs.as_document(spec)).encode()
-    assert remote_run.launch(operator.links, endpoint, spec.run_id, text)
-    results = {}
-    for part in remote_run.follow(operator.links, endpoint.nodes[0], spec.run_id):
-        results.update((one.trial_id, one) for one in output.feed(part))
-    seen = output.observed
-    assert (seen.ended, seen.rejected, seen.deaths) == ("finished", [], []), seen
-    return [results[trial.trial_id] for trial in spec.trials]
-
-
-SQL = """
-from workloads import database
-with database.connect({home!r}) as connection:
-    connection.execute({statement!r})
-"""
-
-
-@pytest.mark.parametrize("name", ["plain", "dask", "ray"])
-def test_a_search_agrees_with_the_library_and_names_what_is_wrong(operator, loaded, name):
-    request = Request(
-        operator.inventory, 1 if name == "plain" else 2, None if name == "plain" else name,
-        operator.state, LOCK,
-    )  # fmt: skip
-    begin = bringup.prepare if name == "plain" else bringup.start
-    endpoint = begin(request, links=operator.links).endpoint
-    database.ensure(operator.links, operator.inventory, operator.state, endpoint.nodes)
-    head, number = (
-        endpoint.nodes[0],
-        iter(range(["plain", "dask", "ray"].index(name) * 100, 400)),
-    )
-    plain = classification.plain(classification.validate(TINY), 0)
-
-    def good(parameters):
-        for ours, theirs in zip(
-            _run(operator, endpoint, parameters, next(number)), plain, strict=True
-        ):
-            near = pytest.approx(theirs.scores, rel=classification.TOLERANCE)
-            assert ours.scores == near, ours
-            assert ours.extra["read rows"] == 600
-            assert ours.extra["read seconds"] > 0
-            assert ours.extra["load seconds"] > 0
-
-    def bad(words, parameters=TINY):
-        for ours in _run(operator, endpoint, parameters, next(number)):
-            assert ours.status == "failed"
-            assert words in ours.reason, ours.reason
-
-    def change(statement):
-        _python(operator, head, endpoint, SQL.format(home=endpoint.home, statement=statement))
-
-    good({**TINY, "form": "joblib", "pieces": 1})
-    bad("There is no table", {**TINY, "points": 700})
-    change(f"ALTER TABLE {TABLE} RENAME COLUMN x1 TO other")
-    bad("has other columns")
-    change(f"ALTER TABLE {TABLE} RENAME COLUMN other TO x1")
-    change(f"CREATE TABLE kept AS TABLE {TABLE}")
-    change(f"UPDATE {TABLE} SET x1 = x1 + 1 WHERE id = 17")  # noqa: S608
-    bad("sums x1")
-    change(f"TRUNCATE {TABLE}")
-    bad("is empty")
-    change(f"INSERT INTO {TABLE} SELECT * FROM kept")  # noqa: S608
-    change("DROP TABLE kept")
-    operator.kill(head, "/bin/postgres -D")
-    bad("cannot be reached")
-    assert operator.status().database == "broken"
-    assert database.ensure(operator.links, operator.inventory, operator.state, endpoint.nodes)
-    good(TINY)
+    assert words in python_on(operator, member.nodes[1], member, text)
 
 
 def test_it_ends_with_the_cluster_and_keeps_its_tables(operator, loaded):
@@ -250,5 +148,5 @@ def test_it_ends_with_the_cluster_and_keeps_its_tables(operator, loaded):
     assert operator.status().database == "none"
     head = operator.inventory.head.name
     assert not operator.processes(head, "postgres")
-    again = json.loads(operator.fab(*_load()).out)
+    again = json.loads(operator.fab(*load_words()).out)
     assert (again["started"], again["tables"][0]["loaded"]) == (True, False)

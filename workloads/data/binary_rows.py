@@ -57,13 +57,17 @@ def decode(data: bytes | bytearray, columns: int, kind: str) -> tuple[Array, Arr
     """
     row = record(columns, kind)
     body = len(data) - len(HEADER) - len(TRAILER)
-    if data[:11] != HEADER[:11] or body < 0 or body % row.itemsize:
-        raise TandemError(f"{len(data)} bytes of the database are no rows of {columns} values.")
-    found = np.frombuffer(data, row, body // row.itemsize, len(HEADER))
-    sizes = (found["x"]["size"] == int(kind[1])).all()
-    if not (sizes and (found["id_size"] == 8).all() and (found["y_size"] == 8).all()):
+    whole = data[:11] == HEADER[:11] and body >= 0 and body % row.itemsize == 0
+    found = np.frombuffer(data, row, body // row.itemsize, len(HEADER)) if whole else None
+    if found is None or not (
+        (found["x"]["size"] == int(kind[1])).all()
+        and (found["id_size"] == 8).all()
+        and (found["y_size"] == 8).all()
+    ):
         raise TandemError(
-            "Some values of the table are empty.", next_step=f"{database.LOAD} --fresh"
+            f"{len(data)} bytes of the database are no rows of {columns} values.",
+            cause="Some values are empty, or the table has changed.",
+            next_step=f"{database.LOAD} --fresh",
         )
     own = np.dtype(kind)
     return (
