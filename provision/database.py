@@ -114,11 +114,11 @@ def equip(request: Request, tell: Tell, links: Links) -> Place:
             with step(tell, head, "code"):
                 mark = context.bundle.fingerprint
                 link.put(context.bundle.content, f"{facts.home}/code/{mark}.whl", 0o600)
-                wanted = {"stop": [], "owner": None, "monitor": None, "grace": STOP_GRACE}
+                keep: dict[str, Any] = {"stop": [], "owner": None, "monitor": None}
                 call(
                     link,
                     bringup_steps.PREPARE,
-                    {**wanted, "home": facts.home, "code": mark},
+                    {**keep, "grace": STOP_GRACE, "home": facts.home, "code": mark},
                     timeout=bringup_steps.PREPARE_SECONDS,
                 )
         code = f"{facts.home}/code/{context.bundle.fingerprint}"

@@ -62,8 +62,8 @@ def load(
     with single_writer(state_folder() / "sweep.lock", purpose="A sweep or a load"):
         started, loaded = _load(machines, wanted, fresh)
     words = ["PostgreSQL started."] if started else []
-    document = {"started": started, "tables": [_shown(one) for one in loaded]}
-    return Answer(document, "\n".join([*words, *map(_words, loaded)]))
+    answered = {"started": started, "tables": [_shown(one) for one in loaded]}
+    return Answer(answered, "\n".join([*words, *map(_words, loaded)]))
 
 
 def _wanted(dataset: str, rows: list[int | None]) -> list["Data"]:

@@ -29,8 +29,8 @@ def main(request: dict[str, Any], channel: Channel) -> Any:
     try:
         return function(tell, **request["given"])
     except Exception as error:
+        # An error of the project's, whose class these programs do not have.
+        words = {name: getattr(error, name, None) or "" for name in ("cause", "next_step")}
         if not hasattr(error, "problem"):
             raise
-        raise Failure(
-            error.problem, cause=error.cause or "", next_step=error.next_step or ""
-        ) from error
+        raise Failure(error.problem, **words) from error

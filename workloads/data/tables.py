@@ -145,7 +145,8 @@ def known(connection: Any, name: str) -> Table | None:
     found = connection.execute(query, [name]).fetchone()
     if found is None:
         return None
-    return Table(*found[:5], tuple(found[5]), tuple(found[6]), *found[7:])
+    name, version, rows, columns, kind, sums, sizes, seconds, size = found
+    return Table(name, version, rows, columns, kind, tuple(sums), tuple(sizes), seconds, size)
 
 
 def load_command(data: Data) -> str:

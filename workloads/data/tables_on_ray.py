@@ -70,4 +70,4 @@ def _source(home: str, table: Table, pieces: int) -> Any:
                 for first, last in tables.ranges(table.rows, pieces)
             ]
 
-    return TableSource()
+    return TableSource()  # type: ignore[no-untyped-call]
