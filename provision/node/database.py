@@ -11,6 +11,8 @@ import json
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +24,7 @@ from provision.node.program import Channel, Failure, wait_until
 NAME = "database"
 GRACE_SECONDS = 5.0
 COMMAND_SECONDS = 60.0
+CONNECT_SECONDS = 10.0
 OWNER = "owner"
 
 
@@ -61,6 +64,7 @@ def main(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         channel.tell(step="starting")
         records.add(record, "server", _await_ready(home, data, supervisor, request["seconds"]))
         _let_in(programs, home, folder, request)
+        _prove_closed(request["address"], request["port"])
     except BaseException:
         records.stop(home, NAME, grace=GRACE_SECONDS)
         raise
@@ -156,6 +160,25 @@ def _let_in(programs: str, home: str, folder: str, request: dict[str, Any]) -> N
         ],
         given=text,
     )  # fmt: skip
+
+
+def _prove_closed(address: str, port: int) -> None:
+    """See the server refuse a member that comes without TLS and without a password.
+
+    The first byte of an answer is E where it is an error: protocol 3.0, "Message Formats".
+    """
+    words = b"user\0tandem\0database\0tandem\0\0"
+    hello = struct.pack("!ii", len(words) + 8, 3 << 16) + words
+    with socket.create_connection((address, port), CONNECT_SECONDS) as probe:
+        probe.settimeout(CONNECT_SECONDS)
+        probe.sendall(hello)
+        answer = probe.recv(1)
+    if answer != b"E":
+        raise Failure(
+            f"PostgreSQL at {address}:{port} lets a client in that has no password.",
+            next_step="fab cluster.stop, then fab data.load again",
+            kind="refused",
+        )
 
 
 def _run(command: Sequence[str], given: str = "") -> None:
