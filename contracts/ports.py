@@ -41,6 +41,7 @@ DASK_SCHEDULER = _port("dask-scheduler", 8786, Audience.MEMBERS, "Dask head: sch
 DASK_DASHBOARD = _port("dask-dashboard", 8787, Audience.LOOPBACK, "Dask head: dashboard")
 DASK_WORKERS = _port("dask-workers", 21000, Audience.MEMBERS, "Dask: workers", 21999)
 TRAINING = _port("training", 22000, Audience.MEMBERS, "trainings: gradients", 22099)
+DATABASE = _port("database", 5532, Audience.MEMBERS, "head: PostgreSQL")
 
 PORTS: tuple[Port, ...] = (
     SSH,
@@ -57,6 +58,7 @@ PORTS: tuple[Port, ...] = (
     DASK_DASHBOARD,
     DASK_WORKERS,
     TRAINING,
+    DATABASE,
 )
 
 # A slot takes a port, and Ray's drivers and helpers take some more. Both ranges lie below the

@@ -80,7 +80,7 @@ def start(request: Request, tell: Tell = tell_nobody, links: Links | None = None
     members_of(request)
     with _one_at_a_time(request.state), _links(request.inventory, links) as open_links:
         begin = time.monotonic()
-        context = _context(request, tell, open_links)
+        context = open_context(request, tell, open_links)
         for each in STEPS[:DECIDED]:
             each(context)
         if all(work.nothing for work in context.todo.values()) and not _proved(context):
@@ -103,7 +103,7 @@ def prepare(request: Request, tell: Tell = tell_nobody, links: Links | None = No
     members_of(request)
     with _one_at_a_time(request.state), _links(request.inventory, links) as open_links:
         begin = time.monotonic()
-        context = _context(request, tell, open_links)
+        context = open_context(request, tell, open_links)
         for each in WITHOUT_ENGINE:
             each(context)
         if any(work.stop for work in context.todo.values()):
@@ -166,7 +166,8 @@ def _describes(known: Endpoint | None, found: Endpoint) -> bool:
     return now == found
 
 
-def _context(request: Request, tell: Tell, links: Links) -> Context:
+def open_context(request: Request, tell: Tell, links: Links) -> Context:
+    """Return what the steps of a bring-up share, as it is before the first of them."""
     identity.check_generation(request.inventory, known_endpoint(request.state))
     with step(tell, "operator", "code"):
         bundle = code_bundle.build(request.state, request.root)

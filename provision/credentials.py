@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from contracts import database, ports
 from contracts.files import write_atomically
 from contracts.inventory import Inventory, Node
 from provision.command import Secret
 
 TOKEN = "ray_token"  # noqa: S105  a file's name
+DATABASE_PASSWORD = "database_password"  # noqa: S105  a file's name
 CA, CERTIFICATE, KEY = "dask_ca.pem", "dask_node.pem", "dask_node.key"
 VALID = datetime.timedelta(days=365)
 RENEW_BEFORE = datetime.timedelta(days=30)
@@ -54,8 +57,34 @@ class Credentials:
             KEY: Secret(key.decode()),
         }
 
-    def _token(self) -> Secret:
-        path = self._folder / TOKEN
+    def for_database(self, head: Node) -> dict[str, Secret]:
+        """Return the files of the database, by their places in Tandem's folder.
+
+        Members need the settings, which hold the password, and the authority; the head needs
+        all of them.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+        authority = self._authority()
+        certificate, key = self._pair(authority, head)
+        ca = authority.certificate.public_bytes(serialization.Encoding.PEM)
+        settings = {
+            "host": head.private_ip,
+            "port": ports.DATABASE.first,
+            "database": database.NAME,
+            "user": database.USER,
+            "password": self._token(DATABASE_PASSWORD).reveal(),
+            "authority": database.AUTHORITY,
+        }
+        return {
+            database.SETTINGS: Secret(json.dumps(settings, sort_keys=True)),
+            database.AUTHORITY: Secret(ca.decode()),
+            database.CERTIFICATE: Secret(certificate.decode()),
+            database.KEY: Secret(key.decode()),
+        }
+
+    def _token(self, name: str = TOKEN) -> Secret:
+        path = self._folder / name
         if not path.exists():
             write_atomically(path, secrets.token_hex(32), mode=0o600)
         return Secret(path.read_text().strip())

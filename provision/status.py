@@ -9,6 +9,7 @@ from contracts.endpoint import Endpoint
 from contracts.inventory import Inventory, Node
 from provision.bringup import known_endpoint
 from provision.bringup_context import ENGINES
+from provision.database import RECORD
 from provision.links import Links
 from provision.parallel import on_each
 from provision.place import Place
@@ -44,11 +45,15 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class ClusterStatus:
-    """A cluster now; `endpoint` is None where none was started."""
+    """A cluster now; `endpoint` is None where none was started.
+
+    `database` is `up`, `broken` (its server ended from without) or `none`.
+    """
 
     cluster_id: str
     endpoint: Endpoint | None
     nodes: tuple[NodeStatus, ...]
+    database: str = "none"
 
     def document(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -57,6 +62,7 @@ class ClusterStatus:
             "cluster_id": self.cluster_id,
             "engine": found.engine if found else None,
             "address": found.address if found else None,
+            "database": self.database,
             "nodes": [asdict(node) for node in self.nodes],
         }
 
@@ -82,7 +88,15 @@ def status(inventory: Inventory, state: Path, links: Links) -> ClusterStatus:
         else _unreachable(node, outcomes.failed[node.name])
         for node in inventory.nodes
     ]
-    return ClusterStatus(inventory.cluster_id, endpoint, tuple(nodes))
+    asked = outcomes.done.get(inventory.head.name)
+    database = _database(asked[0]["records"] if asked else {})
+    return ClusterStatus(inventory.cluster_id, endpoint, tuple(nodes), database)
+
+
+def _database(records: Mapping[str, Any]) -> str:
+    if RECORD not in records:
+        return "none"
+    return "up" if records[RECORD]["complete"] else "broken"
 
 
 def _engine_state(links: Links, inventory: Inventory, endpoint: Endpoint | None) -> Any:

@@ -92,7 +92,8 @@ def status(context: Context, inventory: str = "") -> Answer:
         f"{'node':<12} {'state':<16} {'CPUs used':>14} {'memory MiB':>15} "
         f"{'object store MiB':>17} {'tasks':>5}"
     )
-    lines = [f"{found.cluster_id}: {engine}", header, *map(_status_line, found.nodes)]
+    server = "" if found.database == "none" else f", database {found.database}"
+    lines = [f"{found.cluster_id}: {engine}{server}", header, *map(_status_line, found.nodes)]
     if found.endpoint is None:
         lines.append("Next: fab cluster.start --nodes N --engine ray")
     return Answer(found.document(), "\n".join(lines))

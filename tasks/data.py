@@ -8,6 +8,7 @@ from invoke.context import Context
 
 from contracts.errors import UsageError
 from tasks import data_get
+from tasks.data_load import load
 from tasks.verb import Answer, verb, whole_number
 
 
@@ -79,3 +80,4 @@ collection = Collection("data")
 collection.add_task(names, "list")
 collection.add_task(generate)
 collection.add_task(data_get.get)
+collection.add_task(load)

@@ -49,18 +49,21 @@ PRESETS = (
     "of kmeans and pca: default, digits, large, tiny; of knn: default, cover-type, tiny; "
     "of svc: default, scaling, tiny; of xgboost: default, scaling, formats, tiny; "
     "of resnet: default, small, published, tiny; "
+    "of classification: default, boosting, large, tiny; "
     "of forest: default, scaling, cover-type, demo, demo-cover-type, tiny"
 )
 SETTINGS = (
     "dataset (digits, iris, wine, breast_cancer, covtype, covtype-like, "
-    "synthetic-covtype-v1, bucket:NAME or, for kmeans and pca, blobs), seed; of forest rows, "
-    "folds, grid.NAME, reuse and builder; of kmeans and pca points, features, centres, noise, "
-    "chunk_rows, clusters, iterations (kmeans) and components (pca); of knn rows, folds, "
-    "neighbours and reuse; of svc rows, features, informative, classes, noise, separation, "
-    "kernels, C, gamma, folds, reuse and jobs; of xgboost rows, features, noise, trials, "
-    "parallel, sampler, constant_liar, rounds, max_bin, form, reuse, format, chunk_rows, "
-    "scheduler, workers, clusters and threads; of resnet rows, epochs, batch, "
-    "learning_rates, width, held_out and gradients"
+    "synthetic-covtype-v1, bucket:NAME or, for kmeans, pca and classification, blobs), seed; "
+    "of forest rows, folds, grid.NAME, reuse and builder; of kmeans and pca points, features, "
+    "centres, noise, chunk_rows, clusters, iterations (kmeans) and components (pca); of knn "
+    "rows, folds, neighbours and reuse; of svc rows, features, informative, classes, noise, "
+    "separation, kernels, C, gamma, folds, reuse and jobs; of xgboost rows, features, noise, "
+    "trials, parallel, sampler, constant_liar, rounds, max_bin, form, reuse, format, "
+    "chunk_rows, scheduler, workers, clusters and threads; of resnet rows, epochs, batch, "
+    "learning_rates, width, held_out and gradients; of classification points, features, "
+    "labels, noise, classifier (logistic or boosting), grid.NAME, folds, form (tasks or "
+    "joblib) and pieces"
 )
 
 
@@ -93,7 +96,7 @@ class _Sweep:
         "vary": "measure each value of a parameter, as NAME=V1,V2 (such as "
         "--vary rows=1000,10000); can be given several times, which multiplies",
         "sizes": "measure with this much data, separated by commas: rows of forest, knn, svc, "
-        "xgboost and resnet, points of kmeans and pca",
+        "xgboost and resnet, points of kmeans, pca and classification",
         "name": "the sweep's name and folder; by default the workload's",
         "baseline": "measure the same work in one plain process, without an engine, too",
         "fresh": "start anew; earlier results of that name are kept under another",
@@ -239,7 +242,8 @@ def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) 
         return
     ours = {one.folder for attempts in history.attempts.values() for one in attempts}
     lock = registry.lock(sweep.plan.work.workload) or LOCK
-    machines = Machines(sweep.inventory, state_folder(), lock, tell, ours)
+    database = registry.reads_database(sweep.plan.work.workload)
+    machines = Machines(sweep.inventory, state_folder(), lock, tell, ours, database=database)
     measurement = Measurement(
         journal, history, machines, limits=sweep.limits, tell=tell, profile=sweep.profile
     )

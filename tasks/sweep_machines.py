@@ -12,6 +12,7 @@ from contracts.inventory import Inventory
 from contracts.progress import Tell
 from contracts.trial import canonical
 from provision import bringup, remote_run
+from provision import database as databases
 from provision.links import Links
 from workloads import profiles
 from workloads.runs import RunSpec, as_document
@@ -25,6 +26,7 @@ class Machines:
     Connections stay open between runs. Before the first `start` only runs that exist can be
     followed and stopped. `ours` are the folders of the sweep's own runs: while a run of another
     sweep is at work, whose operator must have been killed, no run is started beside it.
+    With `database`, PostgreSQL runs on the head and the nodes of each cell have its key.
     """
 
     def __init__(
@@ -34,7 +36,10 @@ class Machines:
         lock: Path,
         tell: Tell,
         ours: Collection[str] = (),
+        *,
+        database: bool = False,
     ) -> None:
+        self._database = database
         self._ours = set(ours)
         self._inventory = inventory
         self._state = state
@@ -61,6 +66,10 @@ class Machines:
         bring = bringup.prepare if plain else bringup.start
         started = bring(request, self._tell, self._links)
         self._endpoint = endpoint = started.endpoint
+        if self._database:
+            databases.ensure(
+                self._links, self._inventory, self._state, endpoint.nodes, self._tell
+            )
         return Footing(
             address=endpoint.address,
             nodes=endpoint.nodes,

@@ -12,6 +12,7 @@ from workloads.engines import Outcome, Unit
 from workloads.runs import RunSpec
 
 _MODULES = {
+    "classification": "workloads.classification",
     "forest": "workloads.forest",
     "kmeans": "workloads.kmeans",
     "knn": "workloads.knn",
@@ -149,6 +150,11 @@ def lock(name: str) -> Path | None:
     """Return the locked packages of a workload that needs more than every node has, if so."""
     path = Path(__file__).parent / name / "requirements.lock"
     return path if path.is_file() else None
+
+
+def reads_database(name: str) -> bool:
+    """Say whether a workload reads from the cluster's database, which then has to run."""
+    return bool(getattr(find(name), "DATABASE", False))
 
 
 def find(name: str) -> Workload:

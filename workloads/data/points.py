@@ -33,12 +33,15 @@ EXAMPLES = {
 }
 
 
-def check(problems: Problems, merged: Mapping[str, Any]) -> None:
-    """Note what is wrong with those of the parameters that can be checked one by one."""
+def check(problems: Problems, merged: Mapping[str, Any], centres: str = "centres") -> None:
+    """Note what is wrong with those of the parameters that can be checked one by one.
+
+    `centres` is what the workload calls the number of centres: `labels`, if it learns them.
+    """
     problems.value(merged, "dataset", str, rule=_dataset_rule)
     problems.value(merged, "points", int, required=False)
     problems.value(merged, "features", int, rule=checks.between(1, blobs.MOST_COLUMNS))
-    problems.value(merged, "centres", int, rule=checks.between(1, blobs.MOST_CENTRES))
+    problems.value(merged, centres, int, rule=checks.between(1, blobs.MOST_CENTRES))
     problems.value(merged, "noise", (int, float), rule=_noise_rule)
     problems.value(merged, "seed", int, rule=checks.between(0, (1 << 30) - 1))
 
@@ -81,7 +84,8 @@ def data(parameters: Mapping[str, Any]) -> Data:
 def _recipe(parameters: Mapping[str, Any]) -> str:
     if parameters["dataset"] != BLOBS:
         return str(parameters["dataset"])
-    features, centres = parameters["features"], parameters["centres"]
+    features = parameters["features"]
+    centres = parameters["centres"] if "centres" in parameters else parameters["labels"]
     return Blobs(features, centres, float(parameters["noise"]), parameters["seed"]).name
 
 
