@@ -12,6 +12,7 @@ from workloads.engines import Outcome, Unit
 from workloads.runs import RunSpec
 
 _MODULES = {
+    "flights": "workloads.flights",
     "forest": "workloads.forest",
     "kmeans": "workloads.kmeans",
     "knn": "workloads.knn",
