@@ -47,6 +47,9 @@ MEASUREMENTS = {
         ("exact_peers",), 100, "shared search beside Ray Tune, dask-ml, joblib, GridSearchCV"
     ),
     "exact_flat": Measurement(("exact_memory", "flat"), 25, "memory of nodes over 50 trials"),
+    "flights": Measurement(
+        ("flights",), 60, "group-by on 3 nodes beside pandas on 1, Polars, DuckDB"
+    ),
     "kmeans": Measurement(("kmeans",), 30, "K-Means on 3 nodes beside 1, and dask-ml"),
     "exact_full": Measurement(("exact_memory", "full"), 30, "full size on nodes of 2 GB"),
 }

@@ -44,6 +44,7 @@ __all__ = [
     "plain_parameters",
     "preparation",
     "prepare",
+    "settings",
     "sources",
     "validate",
     "warm_up",
@@ -115,7 +116,7 @@ def plain(parameters: Any, seed: int) -> list[TrialResult]:
         here = Connected("plain", None, ("here",), 1, home)
         results = []
         for one in combinations(parameters):
-            given = {**_settings(parameters), "form": "dataframe", "query": one["query"]}
+            given = {**settings(parameters), "form": "dataframe", "query": one["query"]}
             (found,) = baseline.answer(here, **given)
             scores = tuple(found["scores"])
             results.append(TrialResult("", "ok", one, scores, extra=found["extra"]))
@@ -123,10 +124,11 @@ def plain(parameters: Any, seed: int) -> list[TrialResult]:
 
 
 def _given(spec: RunSpec, trial: PlannedTrial) -> dict[str, Any]:
-    return {**_settings(spec.parameters), "query": trial.parameters["query"]}
+    return {**settings(spec.parameters), "query": trial.parameters["query"]}
 
 
-def _settings(parameters: Any) -> dict[str, Any]:
+def settings(parameters: Any) -> dict[str, Any]:
+    """Return what every form of an answer is called with, but for the question."""
     return {
         "source": dataclasses.asdict(source(parameters)),
         "form": parameters["form"],
