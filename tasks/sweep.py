@@ -47,6 +47,7 @@ GRID = "a TOML file with the workload's parameters"
 # Written out, because help must not wait for NumPy to load; a test compares them.
 PRESETS = (
     "of kmeans and pca: default, digits, large, tiny; of knn: default, cover-type, tiny; "
+    "of flights: default, group-by, larger-than-memory, tiny; "
     "of forest: default, scaling, cover-type, demo, demo-cover-type, tiny"
 )
 SETTINGS = (
@@ -54,7 +55,8 @@ SETTINGS = (
     "synthetic-covtype-v1, bucket:NAME or, for kmeans and pca, blobs), seed; of forest rows, "
     "folds, grid.NAME, reuse and builder; of kmeans and pca points, features, centres, noise, "
     "chunk_rows, clusters, iterations (kmeans) and components (pca); of knn rows, folds, "
-    "neighbours and reuse"
+    "neighbours and reuse; of flights dataset (nycflights13, folder:PATH), repeat, files, "
+    "queries, format, form, columns, chunk_mb, scheduler, processes, threads and hold"
 )
 
 
@@ -86,7 +88,7 @@ class _Sweep:
         "vary": "measure each value of a parameter, as NAME=V1,V2 (such as "
         "--vary rows=1000,10000); can be given several times, which multiplies",
         "sizes": "measure with this much data, separated by commas: rows of forest and knn, "
-        "points of kmeans and pca",
+        "points of kmeans and pca, repeats of flights",
         "name": "the sweep's name and folder; by default the workload's",
         "baseline": "measure the same work in one plain process, without an engine, too",
         "fresh": "start anew; earlier results of that name are kept under another",
