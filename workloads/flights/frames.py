@@ -13,6 +13,8 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
 }
 
+_DATE = {"Year": "year", "Month": "month", "DayofMonth": "day"}
+
 
 def csv_options(names: Sequence[str]) -> dict[str, Any]:
     """Return how pandas and Dask read CSV: these columns alone, of these types."""
@@ -42,9 +44,9 @@ def chosen(frame: Any, query: Query, to_datetime: Callable[..., Any]) -> Any:
         Of pandas or of Dask, with `to_datetime` of the same library.
     """
     if "Weekday" in query.derived:
-        days = frame["Year"] * 10_000 + frame["Month"] * 100 + frame["DayofMonth"]
-        frame = frame.assign(Date=to_datetime(days, format="%Y%m%d"))
-        frame = frame.assign(Weekday=frame["Date"].dt.dayofweek)
+        days = frame[list(_DATE)].rename(columns=_DATE)
+        frame = frame.assign(Date=to_datetime(days))
+        frame = frame.assign(Weekday=frame["Date"].dt.day_of_week)
     if "Draw" in query.derived:
         parts = zip(DERIVED["Draw"], DRAW_WEIGHTS, strict=True)
         total = sum(frame[name] * weight for name, weight in parts)
