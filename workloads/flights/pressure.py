@@ -31,28 +31,28 @@ def counted(look: Callable[[], Counts]) -> Iterator[Counts]:
 def of_dask(client: Any) -> Counts:
     """Return the counts of a cluster of Dask so far."""
     found = client.run(_of_worker, on_error="ignore").values()
-    spilled = sum(bytes_ for bytes_, _, _ in found)
-    kills = {host: count for _, host, count in found}
-    events = [
-        one
-        for entries in client.get_events().values()
+    kills = {ip: count for _, ip, count in found}
+    topics = client.get_events().values()
+    actions = [
+        (one.get("action"), one.get("status"), "worker" in one)
+        for entries in topics
         for _, one in entries
         if isinstance(one, dict)
     ]
-    actions = [(one.get("action"), one.get("status")) for one in events]
     return {
-        "spilled_bytes": float(spilled),
-        "worker_pauses": float(actions.count(("worker-status-change", "paused"))),
-        "workers_added": float(sum(name == "add-worker" for name, _ in actions)),
+        "spilled_bytes": float(sum(count for count, _, _ in found)),
+        "worker_pauses": float(actions.count(("worker-status-change", "paused", False))),
+        # Told twice, under the worker's own name and, with that name in it, to all.
+        "workers_added": float(actions.count(("add-worker", None, True))),
         "memory_kills": float(sum(kills.values())),
     }
 
 
 def _of_worker(dask_worker: Any) -> tuple[int, str, int]:
-    """Return what one worker spilled, its host, and the kernel's count there."""
+    """Return what one worker spilled, its node, and the kernel's count there."""
     metrics = getattr(dask_worker.data, "cumulative_metrics", {})
     spilled = metrics.get(("disk-write", "bytes"), 0)
-    return int(spilled), str(dask_worker.address), out_of_memory_kills()
+    return int(spilled), str(dask_worker.ip), out_of_memory_kills()
 
 
 def of_ray(ray: Any) -> Counts:
