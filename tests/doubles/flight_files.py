@@ -19,7 +19,7 @@ def rows(year: int) -> list[dict[str, object]]:
     found = []
     for number in range(ROWS_A_FILE):
         month, gone = 1 + number % 12, number % 11 == 0
-        origin = ORIGINS[number * 7 % 3]
+        origin = ORIGINS[number // 12 % 3]
         blank = gone or (month == 7 and origin == "LGA")
         row: dict[str, object] = dict.fromkeys(KINDS, "")
         row |= {

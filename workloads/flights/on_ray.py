@@ -71,7 +71,7 @@ def by_data(
         table = ray.data.read_csv(list(files), **known.arrow_options(names))
     if hold:
         table = table.materialize()
-    found = table.map_batches(_said, batch_size=None, batch_format="pandas", fn_args=(query,))
+    found = table.map_batches(_said, batch_size=None, batch_format="pyarrow", fn_args=(query,))
     return merged(
         {row["group"]: (int(row["rows"]), int(row["values"]), float(row["total"]))}
         for row in found.take_all()
@@ -86,9 +86,12 @@ def warm_up(connected: Connected, *, form: str) -> bool:
     return load(form) and bool(ray.data)
 
 
-def _said(frame: Any, query: Query) -> Any:
-    """Return what a block says of a question, a row for each group."""
-    import pandas as pd
+def _said(table: Any, query: Query) -> dict[str, list[Any]]:
+    """Return what a block says of a question, a row for each group.
 
-    rows = [(group, *part) for group, part in frames.answer(frame, query).items()]
-    return pd.DataFrame(rows, columns=["group", "rows", "values", "total"])
+    Ray's own dataframes of pandas have columns of Arrow's types, which know no remainder.
+    """
+    found = frames.answer(table.to_pandas(), query)
+    names = ("rows", "values", "total")
+    parts = {name: [part[place] for part in found.values()] for place, name in enumerate(names)}
+    return {"group": list(found), **parts}
