@@ -75,10 +75,10 @@ def test_pandas_has_not_the_memory_and_the_row_says_so(operator):
     assert "out of memory" in result.reason
 
 
-@pytest.mark.parametrize("engine", ["dask", "ray"])
-def test_an_engine_finishes_and_counts_what_it_spilled(engine, operator, answer):
+@pytest.mark.parametrize("name", ["dask", "ray"])
+def test_an_engine_finishes_and_counts_what_it_spilled(name, operator, answer):
     try:
-        result, seen = driven(operator, engine)
+        result, seen = driven(operator, name)
     except TandemError as error:
         pytest.fail(str(error))
     assert (result.status, result.reason, seen.ended) == ("ok", None, "finished")
