@@ -90,12 +90,11 @@ def computing(client: Any, scheduler: str, processes: int, threads: int) -> Iter
 
 def by_dataframe(client: Any, reading: Reading, query: Query) -> Groups:
     """Answer with Dask's dataframe, in the words of pandas."""
-    import dask
     import dask.dataframe as dd
 
     frame = _kept(client, reading, _frame(reading))
     lazy = frames.aggregates(frames.chosen(frame, query, dd.to_datetime), query)
-    return frames.groups(dask.compute(*lazy), query)
+    return frames.groups(_computed(lazy), query)
 
 
 def by_bag(client: Any, reading: Reading, query: Query) -> Groups:
@@ -108,7 +107,6 @@ def by_bag(client: Any, reading: Reading, query: Query) -> Groups:
 
 def by_array(client: Any, reading: Reading, query: Query) -> Groups:
     """Answer with Dask's array, made of the columns of its dataframe."""
-    import dask
     import dask.array as da
     import dask.dataframe as dd
 
@@ -120,7 +118,7 @@ def by_array(client: Any, reading: Reading, query: Query) -> Groups:
         there = ~da.isnan(values)
         for weights in (there.astype("float64"), da.where(there, values, 0.0)):
             lazy.append(da.bincount(codes, weights=weights, minlength=arrays.MOST_CODES))
-    return arrays.groups(query.by, dask.compute(*lazy))
+    return arrays.groups(query.by, _computed(lazy))
 
 
 def _by_files(form: str) -> Callable[[Any, Reading, Query], Groups]:
@@ -173,14 +171,22 @@ def _bag(reading: Reading) -> Any:
     if reading.file_format == "parquet":
         return _frame(reading).to_bag(format="dict").map_partitions(bags.rows_of_tables)
     size = reading.chunk_bytes or BAG_BYTES
-    return db.concat(
+    return db.concat(  # type: ignore[no-untyped-call]
         [
-            db.read_text(one, blocksize=size).map_partitions(
+            db.read_text(one, blocksize=size).map_partitions(  # type: ignore[no-untyped-call]
                 bags.rows_of_lines, bags.head_of(one), reading.names
             )
             for one in reading.files
         ]
     )
+
+
+def _computed(lazy: Sequence[Any]) -> Sequence[Any]:
+    """Return what lazy values come to, found together."""
+    from dask.base import compute
+
+    found: Sequence[Any] = compute(*lazy)  # type: ignore[no-untyped-call]
+    return found
 
 
 def _kept(client: Any, reading: Reading, collection: Any) -> Any:
@@ -191,5 +197,5 @@ def _kept(client: Any, reading: Reading, collection: Any) -> Any:
     if client is not None:
         from distributed import wait
 
-        wait(held)
+        wait(held)  # type: ignore[no-untyped-call]
     return held

@@ -86,7 +86,7 @@ def warm_up(connected: Connected, *, form: str) -> bool:
     return load(form) and bool(ray.data)
 
 
-def _said(table: Any, query: Query) -> dict[str, list[Any]]:
+def _said(table: Any, query: Query) -> Any:
     """Return what a block says of a question, a row for each group.
 
     Ray's own dataframes of pandas have columns of Arrow's types, which know no remainder.

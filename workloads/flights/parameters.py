@@ -127,8 +127,8 @@ def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def source(parameters: Mapping[str, Any]) -> Source:
     """Return the data that a run with these complete parameters computes on."""
-    names = ("dataset", "repeat", "files")
-    return Source(*(parameters[name] for name in names), version=parameters["data_version"])
+    dataset, repeat, files = (parameters[name] for name in ("dataset", "repeat", "files"))
+    return Source(dataset, repeat, files, parameters["data_version"])
 
 
 def columns_of(query: Query, columns: str) -> list[str]:

@@ -62,7 +62,7 @@ def of_ray(ray: Any) -> Counts:
 
     nodes = [node for node in ray.nodes() if node["Alive"]]
     stores = [
-        node_stats(
+        node_stats(  # type: ignore[no-untyped-call]
             node["NodeManagerAddress"], node["NodeManagerPort"], include_memory_info=False
         ).store_stats
         for node in nodes
