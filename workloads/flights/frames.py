@@ -56,15 +56,18 @@ def chosen(frame: Any, query: Query, to_datetime: Callable[..., Any]) -> Any:
     return frame
 
 
-def aggregates(frame: Any, query: Query) -> tuple[Any, ...]:
-    """Return rows, values and sum of each group of chosen rows; lazy where the frame is."""
+def aggregates(frame: Any, query: Query, **options: Any) -> tuple[Any, ...]:
+    """Return rows, values and sum of each group of chosen rows; lazy where the frame is.
+
+    `options` are those of a group-by that only Dask has.
+    """
     if query.by is None:
         of = frame[query.of or query.columns[0]]
         return of.size, of.count(), (of.sum() if query.of else 0)
     grouped = frame.groupby(query.by)
     if query.of is None:
-        return (grouped.size(),)
-    return (grouped[query.of].agg(["size", "count", "sum"]),)
+        return (grouped.size(**options),)
+    return (grouped[query.of].agg(["size", "count", "sum"], **options),)
 
 
 def groups(found: Sequence[Any], query: Query) -> Groups:
