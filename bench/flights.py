@@ -52,7 +52,7 @@ def main() -> None:
         for repeat in range(options.repeats):
             places = list(PLACES)
             for place in places if repeat % 2 == 0 else reversed(places):
-                for name, one in measure(made, parameters, place).items():
+                for name, one in measure(made, parameters, place, options.forms).items():
                     found.setdefault(name, []).append(one)
                     print(f"{repeat + 1} {name:28} {one['wall_seconds']:7.1f} s", flush=True)
         path = keep(f"flights{options.suffix}", machine, figures(parameters, size, found))
@@ -66,11 +66,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--repeat", type=int, help="times that the data of 2013 is written")
     parser.add_argument("--chunk-mb", type=int, help="of Dask and Ray Data; else their own")
+    parser.add_argument("--forms", help="only these, with dataframe, separated by commas")
     parser.add_argument("--cpus", type=float, default=0.3)
     parser.add_argument("--try", dest="trial", action="store_true")
     options = parser.parse_args()
     options.repeat = options.repeat or (TRY_REPEAT if options.trial else REPEAT)
     options.repeats = 1 if options.trial else options.repeats
+    every = {form for known in PLACES.values() for form in known}
+    options.forms = options.forms.split(",") if options.forms else sorted(every)
     options.suffix = "_try" if options.trial else ""
     return options
 
@@ -95,9 +98,9 @@ def bring(made: Cluster, engine: str | None, nodes: int) -> Any:
 
 
 def measure(
-    made: Cluster, parameters: dict[str, Any], place: tuple[str | None, int]
+    made: Cluster, parameters: dict[str, Any], place: tuple[str | None, int], forms: list[str]
 ) -> dict[str, dict[str, Any]]:
-    """Return what each form and format took in one place, by the contestant's name."""
+    """Return what each of these forms, from each format, took in one place, by its name."""
     engine, nodes = place
     endpoint = bring(made, engine, nodes)
     where = {
@@ -114,6 +117,7 @@ def measure(
             "query": QUERY,
         }
         for form in PLACES[place]
+        if form in forms
         for file_format in FORMATS
         if file_format == "csv" or form not in CSV_ONLY
     }
