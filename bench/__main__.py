@@ -49,6 +49,9 @@ MEASUREMENTS = {
     "exact_flat": Measurement(("exact_memory", "flat"), 25, "memory of nodes over 50 trials"),
     "resnet": Measurement(("resnet",), 60, "ResNet-18 on 3 nodes beside 1, and accuracies"),
     "database": Measurement(("database",), 25, "time to load and to read on 1 to 3 nodes"),
+    "flights": Measurement(
+        ("flights",), 60, "group-by on 3 nodes beside pandas on 1, Polars, DuckDB"
+    ),
     "kmeans": Measurement(("kmeans",), 30, "K-Means on 3 nodes beside 1, and dask-ml"),
     "pca": Measurement(("pca",), 30, "PCA from the bucket on 3 nodes beside 1, and dask-ml"),
     "profile_cost": Measurement(("profile_cost",), 15, "runs with a profile beside without"),

@@ -26,6 +26,7 @@ from tasks import sweep_answer, typed
 from tasks.care import kept_words
 from tasks.progress import Progress
 from tasks.sweep_machines import Machines
+from tasks.sweep_words import PRESETS, SETTINGS
 from tasks.verb import Answer, listed, verb, whole_number
 from workloads import registry
 from workloads.runs import ENGINES
@@ -44,27 +45,6 @@ from workloads.sweeps.request import (
 
 LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
 GRID = "a TOML file with the workload's parameters"
-# Written out, because help must not wait for NumPy to load; a test compares them.
-PRESETS = (
-    "of kmeans and pca: default, digits, large, tiny; of knn: default, cover-type, tiny; "
-    "of svc: default, scaling, tiny; of xgboost: default, scaling, formats, tiny; "
-    "of resnet: default, small, published, tiny; "
-    "of classification: default, boosting, large, tiny; "
-    "of forest: default, scaling, cover-type, demo, demo-cover-type, tiny"
-)
-SETTINGS = (
-    "dataset (digits, iris, wine, breast_cancer, covtype, covtype-like, "
-    "synthetic-covtype-v1, bucket:NAME or, for kmeans, pca and classification, blobs), seed; "
-    "of forest rows, folds, grid.NAME, reuse and builder; of kmeans and pca points, features, "
-    "centres, noise, chunk_rows, clusters, iterations (kmeans) and components (pca); of knn "
-    "rows, folds, neighbours and reuse; of svc rows, features, informative, classes, noise, "
-    "separation, kernels, C, gamma, folds, reuse and jobs; of xgboost rows, features, noise, "
-    "trials, parallel, sampler, constant_liar, rounds, max_bin, form, reuse, format, "
-    "chunk_rows, scheduler, workers, clusters and threads; of resnet rows, epochs, batch, "
-    "learning_rates, width, held_out and gradients; of classification points, features, "
-    "labels, noise, classifier (logistic or boosting), grid.NAME, folds, form (tasks or "
-    "joblib) and pieces"
-)
 
 
 @dataclass(frozen=True)
@@ -96,7 +76,7 @@ class _Sweep:
         "vary": "measure each value of a parameter, as NAME=V1,V2 (such as "
         "--vary rows=1000,10000); can be given several times, which multiplies",
         "sizes": "measure with this much data, separated by commas: rows of forest, knn, svc, "
-        "xgboost and resnet, points of kmeans, pca and classification",
+        "xgboost and resnet, points of kmeans, pca and classification, repeats of flights",
         "name": "the sweep's name and folder; by default the workload's",
         "baseline": "measure the same work in one plain process, without an engine, too",
         "fresh": "start anew; earlier results of that name are kept under another",

@@ -13,6 +13,7 @@ from workloads.runs import RunSpec
 
 _MODULES = {
     "classification": "workloads.classification",
+    "flights": "workloads.flights",
     "forest": "workloads.forest",
     "kmeans": "workloads.kmeans",
     "knn": "workloads.knn",

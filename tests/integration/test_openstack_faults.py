@@ -124,9 +124,10 @@ def test_a_destroy_that_was_killed_is_finished_by_the_same_command(cluster, stac
 def test_an_up_killed_when_the_machine_is_there_and_nobody_noted_it(
     cluster, stack, gate, next_command
 ):
-    gate.hang("compute", "GET", "/servers/[0-9a-f]", 600)
+    gate.hang("compute", "GET", "/servers/[0-9a-f-]{36}$", 600)
     process = stack.start("up")
-    wait_for(cluster.servers, "a machine", 900)
+    wait_for(lambda: cluster.servers() or process.poll() is not None, "a machine", 900)
+    assert process.poll() is None
     kill_session(process)
     gate.clear()
     stack.cancel()

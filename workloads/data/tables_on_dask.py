@@ -18,7 +18,7 @@ def frame(home: str, table: Table, pieces: int) -> Any:
 
     fields = {name: getattr(table, name) for name in ("name", "columns", "kind")}
     cut = tables.ranges(table.rows, pieces)
-    return dask.dataframe.from_map(  # type: ignore[no-untyped-call]
+    return dask.dataframe.from_map(
         read_frame, cut, home=home, table=fields, meta=_empty(fields),
         divisions=(*(first for first, _ in cut), table.rows - 1), label="read-table",
     )  # fmt: skip
@@ -41,7 +41,7 @@ def totals_of(part: Any) -> Totals:
 
 
 def _frame(keys: Any, x: Any, y: Any) -> Any:
-    import pandas  # type: ignore[import-untyped]
+    import pandas
 
     names = [f"x{one}" for one in range(x.shape[1])]
     made = pandas.DataFrame(x, columns=names, index=pandas.Index(keys, name="id"), copy=False)

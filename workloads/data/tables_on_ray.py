@@ -52,7 +52,7 @@ def _source(home: str, table: Table, pieces: int) -> Any:
     def reader(first: int, last: int) -> Any:
         return [read_block(home, fields, first, last)]
 
-    class TableSource(Datasource):
+    class TableSource(Datasource):  # type: ignore[misc]
         """What Ray Data asks for the ranges of a table."""
 
         def get_name(self) -> str:
@@ -70,4 +70,4 @@ def _source(home: str, table: Table, pieces: int) -> Any:
                 for first, last in tables.ranges(table.rows, pieces)
             ]
 
-    return TableSource()  # type: ignore[no-untyped-call]
+    return TableSource()

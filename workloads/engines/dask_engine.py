@@ -74,7 +74,7 @@ def open_client(
     dask.config.set(CLIENT_SETTINGS)
     try:
         knock(address, ANSWER_SECONDS)
-        return Client(  # type: ignore[no-untyped-call]
+        return Client(
             address,
             security=_security(credentials),
             timeout=timeout,
@@ -248,7 +248,7 @@ def _security(credentials: Mapping[str, str]) -> Any:
 
     if "dask_ca" not in credentials:
         return None
-    return Security(  # type: ignore[no-untyped-call]
+    return Security(
         tls_ca_file=credentials["dask_ca"],
         tls_client_cert=credentials["dask_certificate"],
         tls_client_key=credentials["dask_key"],

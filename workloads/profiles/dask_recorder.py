@@ -11,7 +11,7 @@ NAME = "tandem-task-graph"
 PATIENCE_SECONDS = 120.0
 
 
-class GraphRecorder(SchedulerPlugin):
+class GraphRecorder(SchedulerPlugin):  # type: ignore[misc]
     """Notes each task with what it needs; a new round begins where none was left to do."""
 
     name = NAME

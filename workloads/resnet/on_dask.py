@@ -44,7 +44,7 @@ class DaskCrew:
         }  # fmt: skip
         while calls:
             try:
-                found = wait(list(calls), LOOK_SECONDS, "FIRST_COMPLETED")  # type: ignore[no-untyped-call]
+                found = wait(list(calls), LOOK_SECONDS, "FIRST_COMPLETED")
             except TimeoutError:
                 yield 0, None
                 continue

@@ -62,7 +62,7 @@ def folder_of(home: str, data: Mapping[str, Any], reading: Mapping[str, Any]) ->
     """Return the folder of a node's copy."""
     kind = KINDS[reading["format"]]
     chunks = "" if kind == "npy" else f"-{reading['chunk_rows']}"
-    return Path(home).expanduser() / "data" / data["version"] / f"{kind}{chunks}"
+    return Path(home).expanduser() / "data" / str(data["version"]) / f"{kind}{chunks}"
 
 
 def columns(features: int) -> list[str]:

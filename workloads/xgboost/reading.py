@@ -121,7 +121,7 @@ def _on_clusters(parts: Sequence[Any], clusters: int, workers: int, threads: int
         futures: list[Any] = [None] * len(parts)
         clients = []
         for number in range(clusters):
-            cluster = LocalCluster(  # type: ignore[no-untyped-call]
+            cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=threads,
                 host="127.0.0.1",
@@ -129,7 +129,7 @@ def _on_clusters(parts: Sequence[Any], clusters: int, workers: int, threads: int
                 memory_limit=None,
             )
             stack.enter_context(cluster)
-            clients.append(stack.enter_context(Client(cluster, set_as_default=False)))  # type: ignore[no-untyped-call]
+            clients.append(stack.enter_context(Client(cluster, set_as_default=False)))
             own = clients[-1].compute(list(parts[number::clusters]))
             futures[number::clusters] = own
         return [future.result() for future in futures]
