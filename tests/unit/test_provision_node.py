@@ -173,13 +173,17 @@ def test_the_monitor_samples_and_is_read_by_age(tmp_path, monkeypatch):
     home = tmp_path / ".tandem"
     home.mkdir()
     now = time.monotonic()
-    old = [json.dumps([now - age, 0.5, 1000]) for age in (500.0, 20.0)]
+    old = [json.dumps([now - age, 0.5, 1000, 10, 20]) for age in (500.0, 20.0)]
     (home / "monitor.jsonl.1").write_text("\n".join(old) + "\n")
-    (home / "monitor.jsonl").write_text(json.dumps([now - 1.0, 0.25, 2000]) + '\n[1, 2\n"x')
+    young = json.dumps([now - 1.0, 0.25, 2000, 30, 40])
+    of_an_older_version = json.dumps([now - 1.0, 0.25, 2000])
+    lines = f'{young}\n{of_an_older_version}\n[1, 2\n"x'
+    (home / "monitor.jsonl").write_text(lines)
     found = monitor.main({"seconds": 60}, None)
-    assert [(round(age), cpu, memory) for age, cpu, memory in found] == [
-        (20, 0.5, 1000),
-        (1, 0.25, 2000),
+    # It waits in vain for a sample that is younger than the call.
+    assert [(round(age), *values) for age, *values in found] == [
+        (22, 0.5, 1000, 10, 20),
+        (3, 0.25, 2000, 30, 40),
     ]
 
 
