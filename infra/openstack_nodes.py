@@ -15,6 +15,7 @@ from infra.openstack_network import OpenStackNetwork
 from infra.openstack_security import OpenStackSecurity, let_the_head_in
 from infra.openstack_server import Server
 from infra.openstack_settings import OpenStackMachine
+from infra.openstack_strays import Sweep
 
 _MINUTES = pulumi.CustomTimeouts(create="15m", update="15m", delete="10m")
 # How the look-up of an image goes on being the same one, when a site renews it.
@@ -57,6 +58,15 @@ def declare_nodes(frame: Frame, ground: OpenStackGround) -> list[OpenStackNode]:
     if len(ports) > 1:
         needs += let_the_head_in(frame, ground.security, head_ip)
     outside = _outside(frame, ground, ports[0])
+    # Ports that a machine uses cannot be deleted, and of a machine Pulumi may not know.
+    held = Sweep(
+        "swept-servers",
+        frame.settings,
+        ("server",),
+        frame.options(depends_on=ports),
+        mark=frame.mark,
+    )
+    needs.append(held)
     return [
         _declare_node(frame, ground, needs, machine, port, None if place else outside)
         for place, (machine, port) in enumerate(
@@ -92,22 +102,19 @@ def _outside(
     external = frame.choice.external
     if external is None:
         return None
-    address = openstack.networking.FloatingIp(
+    # It is bound by itself: the plugin's resource for binding cannot be deleted when the
+    # address was, behind Pulumi's back.
+    made = openstack.networking.FloatingIp(
         "head-address",
         pool=external.name,
+        port_id=port.id,
         description=frame.marked_name("head"),
         tags=frame.tags(),
-        opts=frame.options(depends_on=[ground.last]),
-    )
-    bound = openstack.networking.FloatingIpAssociate(
-        "head-address-bound",
-        floating_ip=address.address,
-        port_id=port.id,
-        # Without a router between both there is nothing to bind it to.
+        # Without a router between address and port there is nothing to bind it to.
         opts=frame.options(depends_on=ground.first),
     )
-    told: pulumi.Output[str] = bound.floating_ip
-    return told
+    address: pulumi.Output[str] = made.address
+    return address
 
 
 def _declare_node(

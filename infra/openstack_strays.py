@@ -1,8 +1,8 @@
 """Things that OpenStack made and Pulumi does not know of, because an `up` was killed between.
 
-All that a stack makes carries its mark. Three resources do their work when they are deleted:
-one after the machines, one after the router lets go of the network, so that nothing holds it,
-and one after everything.
+All that a stack makes carries its mark. Four resources do their work when they are deleted:
+one before the ports of machines, one after these, one after the router lets go of the network,
+so that nothing holds what goes next, and one after everything.
 """
 
 import secrets

@@ -64,7 +64,7 @@ class OpenStackCluster:
             "nodes": 2,
             "head-flavor": "ssc.small",
             "worker-flavors": "ssc.tiny",
-            "external-network": "Northern Europe External",
+            "external-network": "Public External IPv4 Network",
             "operator-cidrs": "198.51.100.7/32",
             "network": f"10.210.{self.number}.0/24",
             "coins": "ssc.small=1, ssc.tiny=0.5",

@@ -135,5 +135,5 @@ def test_names_that_the_cloud_has_not_are_told_together_with_those_it_has(cluste
     assert "'ssc.smal'" in told
     assert "ssc.giant, ssc.medium, ssc.small, ssc.tiny" in told
     assert "Ubuntu 22.04, Ubuntu 24.04" in told
-    assert "Northern Europe External, public" in told
+    assert "Public External IPv4 Network, public" in told
     assert cluster.left() == []

@@ -31,7 +31,7 @@ SITE = Site(
         Image("i4", "Debian 13", "2026-10-01", 30, GIB, "debian"),
     ),
     networks=(
-        Network("n1", "Northern Europe External", external=True),
+        Network("n1", "Public External IPv4 Network", external=True),
         Network(
             "n2", "project", subnets=(Subnet("s6", "fd00::/64", 6), Subnet("s4", "10.1.0.0/24"))
         ),

@@ -148,7 +148,7 @@ TWO_OUTSIDE = dataclasses.replace(
         ({"worker_flavors": "x"}, SITE, "worker-flavors: this cloud has no flavor 'x'"),
         ({"image": "Ubuntu"}, SITE, "image: this cloud has no image 'Ubuntu'"),
         ({}, dataclasses.replace(SITE, images=()), "image: missing, and none is called Ubuntu"),
-        ({}, TWO_OUTSIDE, "missing; there are Northern Europe External, public"),
+        ({}, TWO_OUTSIDE, "missing; there are Public External IPv4 Network, public"),
         (
             {},
             dataclasses.replace(SITE, networks=()),

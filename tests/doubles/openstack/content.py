@@ -20,7 +20,7 @@ FLAVORS = (
 )
 # By its name and format; our driver of nova makes containers of those of the format "docker".
 IMAGES = {"Ubuntu 22.04": "bare", "Ubuntu 24.04": "bare", BAKED: "docker", BARE: "docker"}
-EXTERNAL = ("Northern Europe External", "public")
+EXTERNAL = ("Public External IPv4 Network", "public")
 QUOTA = {"instances": 6, "cores": 600, "ram": 20480}
 WAIT_SECONDS = 240.0
 

@@ -187,8 +187,8 @@ class Port(Neutron):
 
 
 class FloatingIp(Neutron):
-    noun, changing = "ip", ("description",)
-    fields = MappingProxyType({"description": "description"})
+    noun, changing = "ip", ("description", "portId")
+    fields = MappingProxyType({"description": "description", "portId": "port_id"})
     replaces = ("pool",)
 
     def wanted(self, inputs: Inputs) -> dict[str, Any]:
@@ -197,29 +197,6 @@ class FloatingIp(Neutron):
 
     def read(self, id_: str, known: Inputs) -> dict[str, Any]:
         return {**super().read(id_, known), "address": self.find(id_).floating_ip_address}
-
-
-class FloatingIpAssociate(Kind):
-    replaces = ("floatingIp",)
-
-    def create(self, inputs: Inputs, name: str) -> str:
-        (found,) = self.account.network.ips(floating_ip_address=inputs["floatingIp"])
-        self.account.network.update_ip(found, port_id=inputs["portId"])
-        return found.id
-
-    def read(self, id_: str, known: Inputs) -> dict[str, Any]:
-        with gone():
-            found = self.account.network.get_ip(id_)
-        if found.port_id is None:
-            raise Gone(id_)
-        return {"floatingIp": found.floating_ip_address, "portId": found.port_id}
-
-    def update(self, id_: str, old: Inputs, new: Inputs) -> None:
-        self.account.network.update_ip(id_, port_id=new["portId"])
-
-    def delete(self, id_: str, known: Inputs) -> None:
-        with gone():
-            self.account.network.update_ip(id_, port_id=None)
 
 
 def _token(kind: str) -> str:
@@ -237,6 +214,5 @@ KINDS: dict[str, type[Kind]] = {
         SecGroupRule,
         Port,
         FloatingIp,
-        FloatingIpAssociate,
     )
 }
