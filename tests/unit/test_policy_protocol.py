@@ -34,27 +34,20 @@ WORKER = {
 def engine():
     """Ask the pack as the engine does."""
     folder = Path(pack.__file__).parent
-    words = [sys.executable, "__main__.py", "127.0.0.1:1", "."]
-    process, port = _started(words, folder)
+    # Unbuffered, as the engine does: the pack says its port without a flush.
+    words = [sys.executable, "-u", "__main__.py", "127.0.0.1:1", "."]
+    process = subprocess.Popen(
+        words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
     try:
+        said = select.select([process.stdout], [], [], START_SECONDS)[0]
+        assert said, f"the pack did not say its port within {START_SECONDS} s"
+        port = int(process.stdout.readline())
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield analyzer_pb2_grpc.AnalyzerStub(channel)
     finally:
         process.kill()
         process.communicate()
-
-
-def _started(words, folder):
-    """Start the pack; one that says nothing for a minute is started once more, and no more."""
-    for _ in range(2):
-        process = subprocess.Popen(
-            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-        )
-        if select.select([process.stdout], [], [], START_SECONDS)[0]:
-            return process, int(process.stdout.readline())
-        process.kill()
-        process.communicate()
-    raise AssertionError(f"the pack did not say its port within {START_SECONDS} s, twice")
 
 
 def told(engine, kind, properties, name="one"):
