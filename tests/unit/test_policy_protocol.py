@@ -17,7 +17,7 @@ from policy.rules import FALLBACK, INSTANCE, TAGS
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 MANDATORY = analyzer_pb2.EnforcementLevel.MANDATORY
 SECONDS = 20
-START_SECONDS = 60
+START_SECONDS = 180
 # As in a first preview: nothing has an expiry or an image yet.
 PREVIEWED = {**dict.fromkeys(TAGS, "x"), "tandem:expires-at": UNKNOWN_STRING_VALUE}
 WORKER = {
