@@ -1,7 +1,7 @@
 """Find versitygw, an S3 server over a folder, or build it by its maker's own route.
 
 The version is pinned, and so is the hash of its source as Go's checksum database has it.
-There is no release to fetch here: its makers publish none whose hash could be pinned as well.
+No release is fetched: the source that Go builds is pinned by its hash, a download is not.
 """
 
 import json
