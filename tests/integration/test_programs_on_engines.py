@@ -89,7 +89,7 @@ def test_the_cpu_seconds_of_the_workers_are_counted(engine, home, tmp_path):
         ("svc", SVC),
         ("svc", {**SVC, "reuse": False}),
         ("xgboost", XGBOOST),
-        ("resnet", {"preset": "tiny"}),
+        pytest.param("resnet", {"preset": "tiny"}, marks=pytest.mark.long),
     ],
     ids=[
         "kmeans",

@@ -16,7 +16,7 @@ from tests.integration.engines_on_loopback import (
     ray_on_loopback,
 )
 
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600), pytest.mark.slow]
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600), pytest.mark.long]
 EPOCHS = 300
 
 
