@@ -21,7 +21,8 @@ from contracts.trial import REASON_LIMIT, TrialResult, canonical
 from workloads.engines import Outcome, Unit, task_name
 from workloads.runs import PlannedTrial, RunSpec
 
-# Calls `function(part, **given)` anywhere for each part; returns the values in their order.
+# Calls `function(part, **given)` anywhere for each part; returns the values in their order. The
+# tasks bear the name of the function, or of another that is given as `named`.
 Spread = Callable[..., list[Any]]
 # Is told how many of how many parts are done.
 Count = Callable[[int, int], None]
@@ -29,7 +30,7 @@ Count = Callable[[int, int], None]
 COUNT_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Connected:
     """What a program computes with.
 
@@ -68,8 +69,13 @@ def spread_on_dask(client: Any, count: Count | None = None) -> Spread:
     `count` is told how many of the parts of a call are done, each time that one is.
     """
 
-    def spread(function: Callable[..., Any], parts: Sequence[Any], **given: Any) -> list[Any]:
-        name = _name(function)
+    def spread(
+        function: Callable[..., Any],
+        parts: Sequence[Any],
+        named: Callable[..., Any] | None = None,
+        **given: Any,
+    ) -> list[Any]:
+        name = _name(named or function)
         tasks = client.map(function, parts, key=name, pure=False, retries=0, **given)
         if count is not None:
             done = itertools.count(1)
@@ -86,8 +92,13 @@ def spread_on_ray(ray: Any, count: Count | None = None) -> Spread:
     `count` is told how many of the parts of a call are done, once a second or so.
     """
 
-    def spread(function: Callable[..., Any], parts: Sequence[Any], **given: Any) -> list[Any]:
-        task = _remote(ray, function)
+    def spread(
+        function: Callable[..., Any],
+        parts: Sequence[Any],
+        named: Callable[..., Any] | None = None,
+        **given: Any,
+    ) -> list[Any]:
+        task = _remote(ray, function, _name(named or function))
         asked = [task.remote(part, **given) for part in parts]
         left = asked if count is not None else []
         while left and count is not None:
@@ -103,13 +114,13 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 @functools.lru_cache(maxsize=32)
-def _remote(ray: Any, function: Callable[..., Any]) -> Any:
+def _remote(ray: Any, function: Callable[..., Any], name: str) -> Any:
     """Return a remote function of Ray, sent to it once; tasks go to all nodes alike.
 
     Ray may try them again, as it does for its users: now and then a worker that was just
     started dies with its first task. A lost node ends the program before Ray notices.
     """
-    options = {"scheduling_strategy": "SPREAD", "name": _name(function)}
+    options = {"scheduling_strategy": "SPREAD", "name": name}
     return ray.remote(function).options(**options)
 
 

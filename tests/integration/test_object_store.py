@@ -86,7 +86,7 @@ def fit(name, dataset, spread):
     return [-found.inertia / rows], extra
 
 
-def here(function, parts, **given):
+def here(function, parts, named=None, **given):
     return [function(part, **given) for part in parts]
 
 

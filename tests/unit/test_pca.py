@@ -25,7 +25,7 @@ CASES = {
 }
 
 
-def here(function, parts, **arguments):
+def here(function, parts, named=None, **arguments):
     return [function(part, **arguments) for part in parts]
 
 

@@ -64,7 +64,7 @@ class Readers:
             With the first reason, if a task could not read its rows.
         """
         found: list[Found] = self._spread(
-            perform, parts, work=work, where=self._where, given=given
+            perform, parts, named=work, work=work, where=self._where, given=given
         )
         for _, reading, reason in found:
             self._reading.seconds += reading.seconds
