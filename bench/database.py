@@ -83,14 +83,7 @@ def measure(made: Cluster, parameters: dict[str, Any], name: str) -> dict[str, A
     endpoint = made.bring(engine, nodes=nodes, lock=_lock())
     with Links(made.inventory) as links:
         database.ensure(links, made.inventory, made.state, endpoint.nodes)
-    place = {
-        "engine": engine or "plain",
-        "address": endpoint.address,
-        "credentials": dict(endpoint.credentials),
-        "addresses": {one: made.inventory.node(one).private_ip for one in endpoint.nodes},
-        "slots": dict(endpoint.slots),
-        "home": endpoint.home,
-    }
+    place = made.place(engine, endpoint)
     given = {
         "data": vars(data(parameters)),
         "combinations": [{"C": 0.01}],

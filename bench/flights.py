@@ -103,14 +103,7 @@ def measure(
     """Return what each of these forms, from each format, took in one place, by its name."""
     engine, nodes = place
     endpoint = bring(made, engine, nodes)
-    where = {
-        "engine": engine or "plain",
-        "address": endpoint.address,
-        "credentials": dict(endpoint.credentials),
-        "addresses": {name: made.inventory.node(name).private_ip for name in endpoint.nodes},
-        "slots": dict(endpoint.slots),
-        "home": endpoint.home,
-    }
+    where = made.place(engine, endpoint)
     tasks = {
         f"{engine or 'plain'} {form} on {nodes}, {file_format}": {
             **flights.settings({**parameters, "form": form, "format": file_format}),

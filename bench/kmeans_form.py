@@ -12,6 +12,8 @@ import sys
 import time
 from importlib import metadata
 
+WARM_ROWS = 10_000
+
 
 def main():
     from workloads.engines.program_process import connection
@@ -24,13 +26,16 @@ def main():
     if form == "dask-ml":
         ours = "workloads.kmeans.on_dask"
     find(f"{ours}:warm_up")(connected, data=task["given"]["data"])
+    if form == "dask-ml":  # it compiles and imports in every worker, which ours did just now
+        dask_ml(connected, **{**task["given"], "iterations": 1}, limit=WARM_ROWS)
     fit = dask_ml if form == "dask-ml" else find(f"{ours}:fit")
     begin, cpu = time.monotonic(), spent() + time.process_time()
     (found,) = fit(connected, **task["given"])
+    took = time.monotonic() - begin, spent() + time.process_time() - cpu
     record = {
-        "wall_seconds": time.monotonic() - begin,
-        "cpu_seconds": spent() + time.process_time() - cpu,
-        "score": found["scores"][0],
+        "wall_seconds": took[0],
+        "cpu_seconds": took[1],
+        "score": score(connected, task["given"]["data"], found),
         "iterations": found["extra"]["iterations"],
         "versions": versions(),
     }
@@ -38,7 +43,7 @@ def main():
     os._exit(0)  # an engine's library may wait at exit for a peer that is gone
 
 
-def dask_ml(connected, *, data, clusters, iterations, seed, chunk_rows):
+def dask_ml(connected, *, data, clusters, iterations, seed, chunk_rows, limit=None):
     """dask-ml's user guide, 'Clustering': a Dask array of chunks, kept in the workers.
 
     It begins with the same centres as ours. Each chunk is read from the copy of the node that
@@ -52,7 +57,7 @@ def dask_ml(connected, *, data, clusters, iterations, seed, chunk_rows):
     from workloads.data.datasets import Data
     from workloads.kmeans import lloyd
 
-    x = rows_of(connected.home, Data(**data))
+    x = rows_of(connected.home, Data(**data))[:limit]
     home = connected.home
 
     def read(first, last):
@@ -72,8 +77,28 @@ def dask_ml(connected, *, data, clusters, iterations, seed, chunk_rows):
     begin = lloyd.start(x, clusters, seed).astype(x.dtype)
     model = KMeans(n_clusters=clusters, init=begin, max_iter=iterations, tol=0.0)
     model.fit(dask.array.concatenate(pieces))
-    extra = {"iterations": int(model.n_iter_)}
-    return [{"scores": [-float(model.inertia_) / len(x)], "extra": extra}]
+    return [{"centres": model.cluster_centers_, "extra": {"iterations": int(model.n_iter_)}}]
+
+
+def score(connected, data, found):
+    """Return minus the mean squared distance of rows to the nearest centre.
+
+    dask-ml's own `inertia_` adds up the distances, not their squares, so that it is not used.
+    """
+    if "scores" in found:
+        return found["scores"][0]
+    from sklearn.metrics import pairwise_distances_argmin_min
+
+    from workloads.data.chunks import chunks, rows_of
+    from workloads.data.datasets import Data
+
+    x = rows_of(connected.home, Data(**data))
+    total = 0.0
+    for first, last in chunks(len(x), 50_000):
+        total += float(
+            (pairwise_distances_argmin_min(x[first:last], found["centres"])[1] ** 2).sum()
+        )
+    return -total / len(x)
 
 
 def versions():

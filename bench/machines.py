@@ -80,6 +80,18 @@ class Cluster:
         self._await_compiled()
         return endpoint
 
+    def place(self, engine: str | None, endpoint: Endpoint) -> dict[str, Any]:
+        """Return what a program on an endpoint's nodes is told of where it computes."""
+        return {
+            "engine": engine or "plain",
+            "address": endpoint.address,
+            "credentials": dict(endpoint.credentials),
+            "addresses": {one: self.inventory.node(one).private_ip for one in endpoint.nodes},
+            "slots": dict(endpoint.slots),
+            "home": endpoint.home,
+            "profile": False,
+        }
+
     def _await_compiled(self) -> None:
         """Wait until the nodes have compiled a new environment's modules."""
         give_up = time.monotonic() + COMPILE_LIMIT_SECONDS

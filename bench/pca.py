@@ -91,14 +91,7 @@ def with_bucket(made: Cluster, points: int) -> Cluster:
 def measure(made: Cluster, parameters: dict[str, Any], name: str) -> dict[str, Any]:
     engine, form, nodes = CONTESTANTS[name]
     endpoint = made.bring(engine, nodes=nodes, lock=PEERS_LOCK)
-    place = {
-        "engine": engine or "plain",
-        "address": endpoint.address,
-        "credentials": dict(endpoint.credentials),
-        "addresses": {name: made.inventory.node(name).private_ip for name in endpoint.nodes},
-        "slots": dict(endpoint.slots),
-        "home": endpoint.home,
-    }
+    place = made.place(engine, endpoint)
     given = {
         "data": vars(data(parameters)),
         "components": parameters["components"][0],

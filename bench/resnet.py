@@ -89,14 +89,7 @@ def measure(
 ) -> dict[str, Any]:
     engine, form, nodes = CONTESTANTS[name]
     endpoint = made.bring(engine, nodes=nodes, lock=lock)
-    place = {
-        "engine": engine or "plain",
-        "address": endpoint.address,
-        "credentials": dict(endpoint.credentials),
-        "addresses": {one: made.inventory.node(one).private_ip for one in endpoint.nodes},
-        "slots": dict(endpoint.slots),
-        "home": endpoint.home,
-    }
+    place = made.place(engine, endpoint)
     recipe = {key: parameters[key] for key in RECIPE}
     task = {
         "place": place,

@@ -33,16 +33,7 @@ def main() -> None:
             made.bring(None, nodes=3, lock=lock)
         for engine in ("dask", "ray"):
             endpoint = made.bring(engine, nodes=3, lock=lock)
-            place = {
-                "engine": engine,
-                "address": endpoint.address,
-                "credentials": dict(endpoint.credentials),
-                "addresses": {
-                    one: made.inventory.node(one).private_ip for one in endpoint.nodes
-                },
-                "slots": dict(endpoint.slots),
-                "home": endpoint.home,
-            }
+            place = made.place(engine, endpoint)
             task = {"place": place, "size": options.size, "rounds": options.rounds}
             found.update(made.python(made.inventory.head, endpoint, PROGRAM.read_text(), task))
     for name, seconds in found.items():
