@@ -23,7 +23,7 @@ from workloads.data.reading import Readers
 from workloads.programs import Connected, Spread
 
 START_ROWS = 4096
-BLOCK_ROWS = 2048
+BLOCK_ROWS = 4096
 
 Array = NDArray[Any]
 Far = tuple[float, int, int]
@@ -68,19 +68,24 @@ def assess_rows(x: Array, centres: Array) -> Part:
     """Return what rows (rows x columns) say of the centres (clusters x columns).
 
     Distances are found block by block from a product of matrices, in the type of the rows, and
-    sums from another with ones where a row belongs; both stay in a processor's cache.
+    sums from another with ones where a row belongs; both stay in a processor's cache. Centres
+    are the rows of both: NumPy finds minima down columns several times as fast as along them.
     """
     near = centres.astype(x.dtype)
-    shift = 0.5 * np.einsum("ij,ij->i", near, near)
+    shift = 0.5 * np.einsum("ij,ij->i", near, near)[:, None]
     sums, counts = np.zeros(centres.shape), np.zeros(len(centres), dtype=np.int64)
     squares = 0.0
-    places = np.arange(len(centres))
+    places = np.arange(len(centres))[:, None]
     for first in range(0, len(x), BLOCK_ROWS):
         block = np.ascontiguousarray(x[first : first + BLOCK_ROWS])
-        labels = np.argmin(shift - block @ near.T, axis=1)
-        belongs = (labels == places[:, None]).astype(x.dtype)
-        sums += belongs @ block
-        counts += np.bincount(labels, minlength=len(centres))
+        away = shift - near @ block.T
+        belongs = away == away.min(axis=0)
+        own = belongs.sum(axis=1)
+        if own.sum() != len(block):  # two centres equally near, or a value that is no number
+            belongs = np.argmin(away, axis=0) == places
+            own = belongs.sum(axis=1)
+        sums += belongs.astype(x.dtype) @ block
+        counts += own
         squares += float(np.vdot(block, block))
     return Part(sums, counts, squares)
 
