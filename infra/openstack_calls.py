@@ -63,8 +63,8 @@ def connect(cloud: str | None, region: str | None) -> Any:
 
 
 @contextlib.contextmanager
-def cloud_of(props: Mapping[str, Any]) -> Iterator[Any]:
-    """Give a connection for a resource with `cloud` and `region`.
+def cloud_of(props: Mapping[str, Any], what: str = "make this resource") -> Iterator[Any]:
+    """Give a connection for a resource with `cloud` and `region`; `what` completes "Cannot".
 
     Raises
     ------
@@ -74,7 +74,7 @@ def cloud_of(props: Mapping[str, Any]) -> Iterator[Any]:
     try:
         with (
             contextlib.closing(connect(props.get("cloud"), props.get("region"))) as link,
-            in_our_words("make this resource"),
+            in_our_words(what),
         ):
             yield link
     except TandemError as error:

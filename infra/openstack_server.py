@@ -62,7 +62,7 @@ class ServerProvider(ResourceProvider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Compare what it was made of, and look whether it is there and well."""
         replaces = [name for name in _REPLACING if _olds.get(name) != _news.get(name)]
-        with cloud_of(_news) as link:
+        with cloud_of(_news, "look at this machine") as link:
             status = status_of_server(link, _id)
         if status in (None, _WRONG):
             replaces.append("node")
@@ -76,7 +76,7 @@ class ServerProvider(ResourceProvider):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Write the metadata anew, and start a machine that was switched off."""
-        with cloud_of(_news) as link:
+        with cloud_of(_news, "change this machine") as link:
             link.compute.set_server_metadata(_id, **_news["metadata"])
             if status_of_server(link, _id) == _ASLEEP:
                 link.compute.start_server(_id)
@@ -85,13 +85,13 @@ class ServerProvider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Say whether the machine is still there."""
-        with cloud_of(props) as link:
+        with cloud_of(props, "look at this machine") as link:
             there = status_of_server(link, id_) is not None
         return ReadResult(id_, props) if there else ReadResult("", {})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete the machine and wait until it has let go of its port."""
-        with cloud_of(_props) as link:
+        with cloud_of(_props, "delete this machine") as link:
             delete(link, _id)
 
 

@@ -71,7 +71,7 @@ class ScriptedCloud:
         ]
 
     @contextmanager
-    def as_cloud_of(self, props):
+    def as_cloud_of(self, props, what=""):
         """Stand in for infra.openstack_calls.cloud_of."""
         yield self
 

@@ -153,9 +153,9 @@ def test_a_cloud_that_does_not_answer_is_told_as_that(nobody, monkeypatch):
     }
     for name, value in variables.items():
         monkeypatch.setenv(f"OS_{name}", value)
-    with pytest.raises(RuntimeError) as caught, cloud_of({"cloud": None}) as link:
+    with pytest.raises(RuntimeError) as caught, cloud_of({"cloud": None}, "go") as link:
         link.session.get_token()
-    assert "a service of the cloud was not reached" in str(caught.value)
+    assert "Cannot go: a service of the cloud was not reached" in str(caught.value)
     assert "lace" not in str(caught.value)
 
 
