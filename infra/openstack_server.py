@@ -6,6 +6,7 @@ and take over what an interrupted `up` had made.
 """
 
 import contextlib
+import datetime
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -23,7 +24,7 @@ from pulumi.dynamic import (
 )
 
 from infra.openstack_calls import ATTEMPTS, cloud_of
-from infra.openstack_frame import STACK
+from infra.openstack_frame import EXPIRES, STACK
 from infra.openstack_settings import OpenStackSettings
 
 NODE = "tandem:node"
@@ -64,7 +65,7 @@ class ServerProvider(ResourceProvider):
         replaces = [name for name in _REPLACING if _olds.get(name) != _news.get(name)]
         with cloud_of(_news, "look at this machine") as link:
             status = status_of_server(link, _id)
-        if status in (None, _WRONG):
+        if status in (None, _WRONG) or (status == _ASLEEP and _is_over(_olds)):
             replaces.append("node")
         changed = _olds.get("metadata") != _news.get("metadata") or status == _ASLEEP
         return DiffResult(
@@ -78,9 +79,10 @@ class ServerProvider(ResourceProvider):
         """Write the metadata anew, and start a machine that was switched off."""
         with cloud_of(_news, "change this machine") as link:
             link.compute.set_server_metadata(_id, **_news["metadata"])
+            # What somebody paused, shelved or rescued is not ours to wait for.
             if status_of_server(link, _id) == _ASLEEP:
                 link.compute.start_server(_id)
-            settle(link, _id, _news["node"])
+                settle(link, _id, _news["node"])
         return UpdateResult(_news)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -239,6 +241,13 @@ def delete(link: Any, server: str, seconds: float = DELETE_SECONDS) -> None:
         time.sleep(POLL_SECONDS)
 
 
+def _is_over(props: Mapping[str, Any]) -> bool:
+    """Say whether a machine's time was up: started again, it would switch itself off at once."""
+    end = (props.get("metadata") or {}).get(EXPIRES)
+    now = datetime.datetime.now(datetime.UTC)
+    return end is not None and datetime.datetime.fromisoformat(end) <= now
+
+
 def _adopt(link: Any, props: Mapping[str, Any]) -> str | None:
     """Return the machine that an attempt made whose end Pulumi did not see."""
     mark, flavor = props["metadata"][STACK], {props["flavor"], props["flavor_name"]}
@@ -247,7 +256,9 @@ def _adopt(link: Any, props: Mapping[str, Any]) -> str | None:
         if said.get(STACK) != mark or said.get(NODE) != props["node"]:
             continue
         # Newer versions of nova tell the name of a flavor, older ones its id.
-        if one.status != _WRONG and flavor & {one.flavor.id, one.flavor.original_name}:
+        same = flavor & {one.flavor.id, one.flavor.original_name}
+        # One that is off has ended by itself meanwhile, and would do so again.
+        if same and one.status not in (_WRONG, _ASLEEP):
             return str(one.id)
         delete(link, one.id)
     return None

@@ -159,6 +159,8 @@ def test_a_machine_whose_answer_was_lost_is_taken_over(on):
         ({"metadata": {"tandem:stack": "0a1b", "tandem:node": "node-20"}}, []),
         ({"metadata": None}, []),
         ({"status": "ERROR"}, ["s9"]),
+        # It ended by itself since, and would do so again.
+        ({"status": "SHUTOFF"}, ["s9"]),
         ({"flavor": thing(id="f7", original_name="ssc.large")}, ["s9"]),
     ],
 )
@@ -204,6 +206,22 @@ def test_a_machine_that_was_switched_off_is_started_and_its_metadata_written(on)
     assert cloud.asked("start_server") == ["s1"]
     ((_, _, written),) = [one for one in cloud.calls if one[0] == "set_server_metadata"]
     assert written == {"tandem:expires-at": "later"}
+
+
+def test_a_machine_that_switched_itself_off_when_its_time_was_up_is_made_anew(on):
+    """Its time is counted from its first start, so that it would end again at once."""
+    _, provider = on(get_server=[ASLEEP])
+    for end, replaces in (("2020-01-01T00:00:00+00:00", ["node"]), ("2999-01-01T00:00Z", [])):
+        olds = {**PROPS, "metadata": {**PROPS["metadata"], "tandem:expires-at": end}}
+        found = provider.diff("s1", olds, PROPS)
+        assert (found.replaces, found.changes) == (replaces, True)
+
+
+def test_a_machine_that_somebody_paused_gets_its_marks_and_is_kept(on):
+    cloud, provider = on(get_server=[thing(status="PAUSED"), GONE])
+    provider.update("s1", PROPS, PROPS)
+    assert cloud.asked("set_server_metadata") == ["s1"]
+    assert not cloud.asked("delete_server")
 
 
 def test_a_refresh_sees_a_machine_that_has_gone(on):
