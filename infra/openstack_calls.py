@@ -82,6 +82,25 @@ def cloud_of(props: Mapping[str, Any], what: str = "make this resource") -> Iter
         raise RuntimeError(str(error)) from None
 
 
+def refuse_elsewhere(link: Any, props: Mapping[str, Any]) -> None:
+    """Refuse to look for a machine where it never was, because there it seems to have gone.
+
+    `props` has the `project` in which it was made, if that is known.
+
+    Raises
+    ------
+    RefusedError
+        If the login is for another project.
+    """
+    made, here = props.get("project"), str(link.current_project_id or "")
+    if made and here != made:
+        raise RefusedError(
+            f"The machines of this stack are in project {made}, and the login is for {here}.",
+            next_step="source the openrc.sh of that project, or set OS_CLOUD to its cloud; "
+            "then the same command again",
+        )
+
+
 @contextlib.contextmanager
 def in_our_words(what: str) -> Iterator[None]:
     """Turn a refusal in the block into an error of ours; `what` completes "Cannot".

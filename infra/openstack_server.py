@@ -23,7 +23,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from infra.openstack_calls import ATTEMPTS, cloud_of
+from infra.openstack_calls import ATTEMPTS, cloud_of, refuse_elsewhere
 from infra.openstack_frame import EXPIRES, STACK
 from infra.openstack_settings import OpenStackSettings
 
@@ -64,6 +64,7 @@ class ServerProvider(ResourceProvider):
         """Compare what it was made of, and look whether it is there and well."""
         replaces = [name for name in _REPLACING if _olds.get(name) != _news.get(name)]
         with cloud_of(_news, "look at this machine") as link:
+            refuse_elsewhere(link, _olds)
             status = status_of_server(link, _id)
         if status in (None, _WRONG) or (status == _ASLEEP and _is_over(_olds)):
             replaces.append("node")
@@ -88,12 +89,14 @@ class ServerProvider(ResourceProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Say whether the machine is still there."""
         with cloud_of(props, "look at this machine") as link:
+            refuse_elsewhere(link, props)
             there = status_of_server(link, id_) is not None
         return ReadResult(id_, props) if there else ReadResult("", {})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete the machine and wait until it has let go of its port."""
         with cloud_of(_props, "delete this machine") as link:
+            refuse_elsewhere(link, _props)
             delete(link, _id)
 
 
@@ -242,7 +245,7 @@ def delete(link: Any, server: str, seconds: float = DELETE_SECONDS) -> None:
 
 
 def _is_over(props: Mapping[str, Any]) -> bool:
-    """Say whether a machine's time was up: started again, it would switch itself off at once."""
+    """Say whether a machine's time was up, so that it would switch itself off once more."""
     end = (props.get("metadata") or {}).get(EXPIRES)
     now = datetime.datetime.now(datetime.UTC)
     return end is not None and datetime.datetime.fromisoformat(end) <= now

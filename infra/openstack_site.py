@@ -54,7 +54,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Site:
-    """All of it. `compute_url` is where machines are made; `store` whether objects are kept."""
+    """All of it. `compute_url` is where machines are made; `store` whether objects are kept.
+
+    `project` is the id of the project that is logged in to.
+    """
 
     region: str
     auth_url: str
@@ -64,6 +67,7 @@ class Site:
     networks: tuple[Network, ...]
     zones: tuple[str, ...]
     store: bool
+    project: str = ""
 
     @property
     def servers_path(self) -> str:
@@ -96,6 +100,7 @@ def look(link: Any) -> Site:
         ),
         zones=_zones(link),
         store=link.has_service("object-store"),
+        project=str(link.current_project_id or ""),
     )
 
 

@@ -52,7 +52,7 @@ class ScriptedCloud:
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         for name, proxy in _PROXIES.items():
             setattr(self, name, _Service(self, proxy))
-        self.current_user_id = "u1"
+        self.current_user_id, self.current_project_id = "u1", "p"
 
     def answer(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         self.calls.append((name, args, options))

@@ -219,7 +219,7 @@ def test_what_a_cloud_offers_is_read_as_the_program_needs_it():
         (False, 1),
     ]
     assert site.zones == ("nova",)
-    assert site.store is True
+    assert (site.store, site.project) == (True, "p")
     assert site.servers_path == "/v2.1/servers"
     assert dataclasses.replace(site, compute_url="https://x/c/v2.1/").servers_path == (
         "/c/v2.1/servers"

@@ -3,6 +3,7 @@
 import pytest
 from keystoneauth1.exceptions import ConnectFailure
 
+from contracts.errors import RefusedError
 from infra import openstack_server
 from infra.openstack_server import ServerProvider, fault_words, request, settle
 from tests.doubles.scripted_openstack import ScriptedCloud, failure, thing
@@ -229,6 +230,23 @@ def test_a_refresh_sees_a_machine_that_has_gone(on):
     assert provider.read("s1", PROPS).id == ""
     _, provider = on(get_server=[ASLEEP])
     assert provider.read("s1", PROPS).id == "s1"
+
+
+def test_in_another_project_a_machine_is_not_taken_for_gone(on):
+    there = {**PROPS, "project": "of-another-course"}
+    cloud, provider = on(get_server=[GONE])
+    for ask in (
+        lambda: provider.diff("s1", there, PROPS),
+        lambda: provider.read("s1", there),
+        lambda: provider.delete("s1", there),
+    ):
+        with pytest.raises(RefusedError, match=r"(?s)of-another-course.* is for p\..*openrc"):
+            ask()
+    assert not cloud.asked("delete_server")
+    provider.delete("s1", {**PROPS, "project": "p"})
+    # Made before projects were noted.
+    provider.delete("s1", PROPS)
+    assert cloud.asked("delete_server") == ["s1", "s1"]
 
 
 def test_deleting_waits_until_the_machine_has_gone(on, monkeypatch):
