@@ -13,7 +13,7 @@ from infra.openstack_calls import in_our_words
 from tasks import cost_openstack
 from tests.command_line import fab
 from tests.doubles.scripted_openstack import failure, thing
-from tests.unit.openstack_project import cloud
+from tests.unit.openstack_project import MARKS, cloud, volume
 from tests.unit.provision_examples import inventory
 
 TABLE = {"m": 2.0, "s": 1.0, "volume-gib": 0.01, "floating-ip": 0.1}
@@ -42,6 +42,11 @@ def test_everything_of_a_cluster_is_found_and_nothing_of_others():
 def test_without_a_name_all_that_tandem_ever_marked_is_found():
     names = {one.cluster for one in audit({"x": cloud()}, None, in_our_words).found}
     assert names == {"demo", "other"}
+
+
+def test_a_volume_that_a_machine_left_behind_says_whose_it_was():
+    there = cloud(volumes=[[volume("v9", status="available", metadata=MARKS)]])
+    assert [one.id for one in find(there, "volume", "x", "demo")] == ["v9"]
 
 
 def test_a_clean_project_is_called_so_and_a_gap_is_not():
