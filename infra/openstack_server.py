@@ -58,6 +58,8 @@ class ServerProvider(ResourceProvider):
         with cloud_of(props) as link:
             made = _adopt(link, props) or start(link, props)
             settle(link, made, props["node"])
+            # Now it has no other volumes; later somebody may have attached one of their own.
+            mark_volumes(link, made, props)
         return CreateResult(made, props)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -212,6 +214,18 @@ def settle(link: Any, server: str, node: str, seconds: float = BOOT_SECONDS) -> 
                 f"Last state seen: {status}\nNext: pulumi up again, or another zone"
             )
         time.sleep(POLL_SECONDS)
+
+
+def mark_volumes(link: Any, server: str, props: Mapping[str, Any]) -> None:
+    """Write on the volume that a machine boots from whose it is, for when it is left behind.
+
+    Nova makes it and says nothing of that. A cloud that refuses loses this help and no machine.
+    """
+    if not props.get("volume_gib"):
+        return
+    with contextlib.suppress(exceptions.HttpException):
+        for one in link.compute.volume_attachments(server):
+            link.block_storage.set_volume_metadata(one.volume_id, **props["metadata"])
 
 
 def fault_words(node: str, fault: Any) -> str:

@@ -30,7 +30,11 @@ _PROXIES = {
 
 def failure(status: int, words: str = "it failed") -> exceptions.HttpException:
     """Return an error as the SDK raises it for a status."""
-    kinds = {404: exceptions.NotFoundException, 409: exceptions.ConflictException}
+    kinds = {
+        400: exceptions.BadRequestException,
+        404: exceptions.NotFoundException,
+        409: exceptions.ConflictException,
+    }
     answer = requests.Response()
     answer.status_code = status
     return kinds.get(status, exceptions.HttpException)(words, response=answer)

@@ -84,6 +84,25 @@ def test_a_machine_that_boots_from_a_volume_takes_it_along_when_it_goes():
     ]
 
 
+def test_the_volume_that_nova_made_says_whose_it_is(on):
+    attached = [[thing(volume_id="v1")]]
+    cloud, provider = on(
+        create_server=[thing(id="s1")], get_server=[ACTIVE], volume_attachments=attached
+    )
+    provider.create({**PROPS, "volume_gib": 40})
+    ((_, args, marks),) = [one for one in cloud.calls if one[0] == "set_volume_metadata"]
+    assert (args, marks) == (("v1",), PROPS["metadata"])
+    # By then it may have a volume that somebody attached, which is nothing of the stack's.
+    provider.update("s1", PROPS, {**PROPS, "volume_gib": 40})
+    assert cloud.asked("set_volume_metadata") == ["v1"]
+    cloud, provider = on(
+        create_server=[thing(id="s1")], get_server=[ACTIVE], volume_attachments=[failure(403)]
+    )
+    assert provider.create({**PROPS, "volume_gib": 40}).id == "s1"
+    provider.create(PROPS)
+    assert len(cloud.asked("volume_attachments")) == 1
+
+
 def test_a_machine_is_waited_for(on):
     cloud, provider = on(create_server=[thing(id="s1")], get_server=[BUILD, BUILD, ACTIVE])
     assert provider.create(PROPS).id == "s1"
