@@ -56,6 +56,8 @@ def choose(settings: OpenStackSettings, site: Site) -> Choice:
         problems.add("zone", _unknown("availability zone", settings.zone, site.zones))
     if settings.bucket and not site.store:
         problems.add("bucket", "this cloud keeps no objects")
+    elif settings.s3_endpoint and not site.store:
+        problems.add("s3-endpoint", "is for a container, and this cloud keeps no objects")
     if image is not None:
         for name, one in flavors.items():
             for words in misfits(one, image, settings.volume_gib):

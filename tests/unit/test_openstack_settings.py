@@ -161,6 +161,11 @@ TWO_OUTSIDE = dataclasses.replace(
         ({"head_flavor": "ssc.large"}, SITE, "set volume-gib to boot from a volume"),
         ({"volume_gib": 8}, SITE, "10 GiB of disk are wanted, there are 8"),
         ({"bucket": "mine"}, dataclasses.replace(SITE, store=False), "keeps no objects"),
+        (
+            {"s3_endpoint": "https://s3.example.org"},
+            dataclasses.replace(SITE, store=False),
+            "s3-endpoint: is for a container",
+        ),
     ],
 )
 def test_what_the_cloud_has_not_is_told_with_what_it_has(changes, site, words):
