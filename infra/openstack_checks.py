@@ -144,6 +144,20 @@ def outside(link: Any, settings: OpenStackSettings, choice: Choice) -> Iterator[
             yield Finding("network", "bad", f"no router joins {names}", fix)
 
 
+def container(link: Any, settings: OpenStackSettings) -> Iterator[Finding]:
+    """Yield whether a container that is given is there."""
+    if settings.bucket is None or not link.has_service("object-store"):
+        return
+    try:
+        link.object_store.get_container_metadata(settings.bucket)
+    except exceptions.NotFoundException:
+        words = f"there is no container {settings.bucket}"
+        fix = f"openstack container create {settings.bucket}, or leave bucket out: one is made"
+        yield Finding("bucket", "bad", words, fix)
+    else:
+        yield Finding("bucket", "ok", settings.bucket)
+
+
 def ending(link: Any, settings: OpenStackSettings) -> Iterator[Finding]:
     """Yield whether the head can be given what deletes the machines when their time is up."""
     if settings.ends == "stop":
