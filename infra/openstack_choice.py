@@ -85,8 +85,9 @@ def misfits(flavor: Flavor, image: Image, volume_gib: int | None) -> list[str]:
 
 
 def newest_ubuntu(images: Sequence[Image]) -> Image | None:
-    """Return the newest image that is called Ubuntu 24.04."""
+    """Return the newest image that is called Ubuntu 24.04, one of the site's if it has any."""
     found = [one for one in images if all(word in one.name.lower() for word in _USUAL)]
+    found = [one for one in found if one.public] or found
     return max(found, key=lambda one: (one.created_at, one.name), default=None)
 
 

@@ -23,7 +23,10 @@ class Flavor:
 
 @dataclass(frozen=True)
 class Image:
-    """A machine image that can be used; `user` is the login user that it names, if any."""
+    """A machine image that can be used; `user` is the login user that it names, if any.
+
+    One that is not `public` is the project's own, such as a snapshot of somebody's machine.
+    """
 
     id: str
     name: str
@@ -31,6 +34,7 @@ class Image:
     least_disk_gib: int = 0
     least_memory_bytes: int = 0
     user: str = ""
+    public: bool = True
 
 
 @dataclass(frozen=True)
@@ -148,4 +152,5 @@ def _image(found: Any) -> Image:
         user=str(
             found.os_admin_user or said.get("default_user") or said.get("login_name") or ""
         ),
+        public=found.visibility == "public",
     )

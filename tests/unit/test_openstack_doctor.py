@@ -241,7 +241,8 @@ def test_what_a_cloud_offers_is_read_as_the_program_needs_it():
         images=[
             [
                 thing(id="i1", name="U", created_at="2026", min_disk=5, min_ram=512,
-                      os_admin_user=None, properties={"default_user": "ubuntu"}),
+                      os_admin_user=None, properties={"default_user": "ubuntu"},
+                      visibility="shared"),
             ]
         ],
         networks=[
@@ -270,6 +271,7 @@ def test_what_a_cloud_offers_is_read_as_the_program_needs_it():
         (1, 1024**3, 10, 0),
     ]
     assert (site.images[0].user, site.images[0].least_disk_gib) == ("ubuntu", 5)
+    assert site.images[0].public is False
     assert [(one.external, len(one.subnets)) for one in site.networks] == [
         (True, 0),
         (False, 1),
