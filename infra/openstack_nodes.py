@@ -147,6 +147,7 @@ def _declare_node(
         "user_data": pulumi.Output.secret(text),
         "metadata": frame.metadata(node=machine.name),
         "project": choice.site.project,
+        "site_region": choice.site.region,
     }
     options = frame.options(depends_on=needs, custom_timeouts=_MINUTES)
     made = Server(machine.name, settings, wanted, options)

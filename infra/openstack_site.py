@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 MIB, GIB = 1024**2, 1024**3
+# What a cloud is said to be where the login names no region.
+NO_REGION = "RegionOne"
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def look(link: Any) -> Site:
         found = Subnet(one.id, one.cidr, int(one.ip_version))
         subnets.setdefault(one.network_id, []).append(found)
     return Site(
-        region=link.config.get_region_name() or "RegionOne",
+        region=link.config.get_region_name() or NO_REGION,
         auth_url=str(link.config.get_auth_args()["auth_url"]),
         compute_url=str(link.compute.get_endpoint()),
         flavors=tuple(map(_flavor, link.compute.flavors(details=True))),

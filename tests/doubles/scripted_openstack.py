@@ -57,6 +57,7 @@ class ScriptedCloud:
         for name, proxy in _PROXIES.items():
             setattr(self, name, _Service(self, proxy))
         self.current_user_id, self.current_project_id = "u1", "p"
+        self.config = thing(get_region_name=lambda: "EAST-1")
 
     def answer(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         self.calls.append((name, args, options))

@@ -251,21 +251,30 @@ def test_a_refresh_sees_a_machine_that_has_gone(on):
     assert provider.read("s1", PROPS).id == "s1"
 
 
-def test_in_another_project_a_machine_is_not_taken_for_gone(on):
-    there = {**PROPS, "project": "of-another-course"}
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ({"project": "of-another-course"}, "in project of-another-course, .* for p[.]"),
+        ({"project": "p", "site_region": "WEST-1"}, "in region WEST-1, .* for EAST-1[.]"),
+    ],
+)
+def test_elsewhere_a_machine_is_not_taken_for_gone(on, place, words):
+    there = {**PROPS, **place}
     cloud, provider = on(get_server=[GONE])
     for ask in (
         lambda: provider.diff("s1", there, PROPS),
         lambda: provider.read("s1", there),
         lambda: provider.delete("s1", there),
     ):
-        with pytest.raises(RefusedError, match=r"(?s)of-another-course.* is for p\..*openrc"):
+        with pytest.raises(RefusedError, match=f"(?s){words}.*openrc"):
             ask()
     assert not cloud.asked("delete_server")
-    provider.delete("s1", {**PROPS, "project": "p"})
-    # Made before projects were noted.
+    provider.delete("s1", {**PROPS, "project": "p", "site_region": "EAST-1"})
+    # The login named no region then.
+    provider.delete("s1", {**PROPS, "site_region": "RegionOne"})
+    # Made before places were noted.
     provider.delete("s1", PROPS)
-    assert cloud.asked("delete_server") == ["s1", "s1"]
+    assert cloud.asked("delete_server") == ["s1"] * 3
 
 
 def test_deleting_waits_until_the_machine_has_gone(on, monkeypatch):
