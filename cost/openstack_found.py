@@ -30,12 +30,16 @@ def _servers(link: Any, region: str) -> Iterator[Found]:
 
 
 def _volumes(link: Any, region: str) -> Iterator[Found]:
-    """Yield volumes that say whose they are, or that a machine of ours boots from."""
+    """Yield volumes that say whose they are, or that a machine of ours boots from.
+
+    What somebody attached to such a machine is theirs.
+    """
     if not link.has_service("block-storage"):
         return
     owners = {one.id: one.metadata or {} for one in link.compute.servers()}
     for one in link.block_storage.volumes():
-        holders = [owners.get(each.get("server_id"), {}) for each in one.attachments or ()]
+        attached = one.attachments or () if one.is_bootable else ()
+        holders = [owners.get(each.get("server_id"), {}) for each in attached]
         marks = next(
             (each for each in (one.metadata or {}, *holders) if CLUSTER_TAG in each), {}
         )

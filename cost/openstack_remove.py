@@ -41,7 +41,8 @@ def remove(
                 if why is not None:
                     refused[one] = why
             if kind == "server":
-                refused |= _await_gone(links, [one for one in things if one not in refused])
+                there = [one for one in things if one not in refused]
+                refused |= _await_gone(links, there, in_our_words)
     return refused
 
 
@@ -61,15 +62,18 @@ def _outcome(link: Any, one: Found, in_our_words: InOurWords) -> str | None:
             time.sleep(_AGAIN_SECONDS)
 
 
-def _await_gone(links: Mapping[str, Any], servers: Sequence[Found]) -> dict[Found, str]:
-    """Wait until machines have let go of what they held."""
+def _await_gone(
+    links: Mapping[str, Any], servers: Sequence[Found], in_our_words: InOurWords
+) -> dict[Found, str]:
+    """Wait until machines have let go of what they held; a look that fails is no answer."""
     left, give_up = list(servers), time.monotonic() + GONE_SECONDS
     while left and time.monotonic() < give_up:
-        there = {
-            each.id for region in {one.region for one in left}
-            for each in links[region].compute.servers()
-        }  # fmt: skip
-        left = [one for one in left if one.id in there]
+        with contextlib.suppress(TandemError), in_our_words("see which machines are there"):
+            there = {
+                each.id for region in {one.region for one in left}
+                for each in links[region].compute.servers()
+            }  # fmt: skip
+            left = [one for one in left if one.id in there]
         if left:
             time.sleep(_AGAIN_SECONDS)
     return {one: f"it was still there after {GONE_SECONDS:.0f} s" for one in left}

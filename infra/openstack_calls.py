@@ -14,6 +14,7 @@ from keystoneauth1 import exceptions as auth_errors
 from openstack import exceptions
 
 from contracts.errors import RefusedError, TandemError, UsageError
+from infra.openstack_site import NO_REGION
 
 SILENCE_SECONDS = 60.0
 # What they log is told by our own errors; without a handler it would be printed beside them.
@@ -63,8 +64,8 @@ def connect(cloud: str | None, region: str | None) -> Any:
 
 
 @contextlib.contextmanager
-def cloud_of(props: Mapping[str, Any]) -> Iterator[Any]:
-    """Give a connection for a resource with `cloud` and `region`.
+def cloud_of(props: Mapping[str, Any], what: str = "make this resource") -> Iterator[Any]:
+    """Give a connection for a resource with `cloud` and `region`; `what` completes "Cannot".
 
     Raises
     ------
@@ -74,12 +75,35 @@ def cloud_of(props: Mapping[str, Any]) -> Iterator[Any]:
     try:
         with (
             contextlib.closing(connect(props.get("cloud"), props.get("region"))) as link,
-            in_our_words("make this resource"),
+            in_our_words(what),
         ):
             yield link
     except TandemError as error:
         # Without what led to it: the traceback of that would be printed, too.
         raise RuntimeError(str(error)) from None
+
+
+def refuse_elsewhere(link: Any, props: Mapping[str, Any]) -> None:
+    """Refuse to look for a machine where it never was, because there it seems to have gone.
+
+    `props` has the `project` and the `site_region` in which it was made, if they are known.
+
+    Raises
+    ------
+    RefusedError
+        If the login is for another project or another region.
+    """
+    for what, made, here in (
+        ("project", props.get("project"), link.current_project_id),
+        ("region", props.get("site_region"), link.config.get_region_name()),
+    ):
+        # A region that a login did not name may be called anything by another.
+        if made not in (None, "", NO_REGION) and here and here != made:
+            raise RefusedError(
+                f"This stack's machines are in {what} {made}, and the login is for {here}.",
+                next_step=f"source the openrc.sh of that {what}, or set OS_CLOUD to a cloud "
+                "with it; then the same command again",
+            )
 
 
 @contextlib.contextmanager

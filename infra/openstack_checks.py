@@ -11,6 +11,7 @@ from openstack import exceptions
 from contracts import ports
 from contracts.errors import InvalidDocument
 from contracts.ports import Audience
+from infra import openstack_own
 from infra.findings import Finding
 from infra.openstack_choice import Choice, choose
 from infra.openstack_settings import OpenStackSettings
@@ -51,19 +52,26 @@ def offers(settings: OpenStackSettings, site: Site) -> tuple[Choice | None, list
 
 
 def compute_quota(link: Any, settings: OpenStackSettings, choice: Choice) -> Iterator[Finding]:
-    """Yield whether there is room for machines, CPUs and memory."""
+    """Yield whether there is room for machines, CPUs and memory.
+
+    The cluster's own machines that are there are wanted, and do not count as in use.
+    """
     flavors = [choice.flavors[one.flavor] for one in settings.machines]
     known = link.compute.get_limits().absolute
-    memory = sum(one.memory_bytes for one in flavors) // MIB
-    yield room("instances", len(flavors), known.instances_used, known.instances)
-    yield room(
-        "CPUs", sum(one.cpus for one in flavors), known.total_cores_used, known.total_cores
-    )
-    yield room("MiB of memory", memory, known.total_ram_used, known.total_ram)
+    own = openstack_own.machines(link, settings.cluster_id, choice.site)
+    memory, ours = (sum(one.memory_bytes for one in each) // MIB for each in (flavors, own))
+    used = known.instances_used - len(own)
+    yield room("instances", len(flavors), used, known.instances)
+    used = known.total_cores_used - sum(one.cpus for one in own)
+    yield room("CPUs", sum(one.cpus for one in flavors), used, known.total_cores)
+    yield room("MiB of memory", memory, known.total_ram_used - ours, known.total_ram)
 
 
 def network_quota(link: Any, settings: OpenStackSettings, choice: Choice) -> Iterator[Finding]:
-    """Yield whether there is room for addresses, networks, routers, ports and rules."""
+    """Yield whether there is room for addresses, networks, routers, ports and rules.
+
+    What the cluster has already is looked for only where there seems to be too little room.
+    """
     try:
         known = link.network.get_quota(link.current_project_id, details=True)
     except exceptions.HttpException:
@@ -85,7 +93,10 @@ def network_quota(link: Any, settings: OpenStackSettings, choice: Choice) -> Ite
         told = getattr(known, name, None)
         if count and isinstance(told, dict):
             used = int(told.get("used", 0)) + int(told.get("reserved", 0))
-            yield room(name.replace("_", " "), count, used, int(told.get("limit", _NO_LIMIT)))
+            most = int(told.get("limit", _NO_LIMIT))
+            if most != _NO_LIMIT and used + count > most:
+                used -= openstack_own.of_network(link, settings.cluster_id, name)
+            yield room(name.replace("_", " "), count, used, most)
 
 
 def volume_quota(link: Any, settings: OpenStackSettings) -> Iterator[Finding]:
@@ -131,6 +142,20 @@ def outside(link: Any, settings: OpenStackSettings, choice: Choice) -> Iterator[
         else:
             fix = "take another network, or leave given-network out: one is made with a router"
             yield Finding("network", "bad", f"no router joins {names}", fix)
+
+
+def container(link: Any, settings: OpenStackSettings) -> Iterator[Finding]:
+    """Yield whether a container that is given is there."""
+    if settings.bucket is None or not link.has_service("object-store"):
+        return
+    try:
+        link.object_store.get_container_metadata(settings.bucket)
+    except exceptions.NotFoundException:
+        words = f"there is no container {settings.bucket}"
+        fix = f"openstack container create {settings.bucket}, or leave bucket out: one is made"
+        yield Finding("bucket", "bad", words, fix)
+    else:
+        yield Finding("bucket", "ok", settings.bucket)
 
 
 def ending(link: Any, settings: OpenStackSettings) -> Iterator[Finding]:

@@ -56,6 +56,8 @@ def choose(settings: OpenStackSettings, site: Site) -> Choice:
         problems.add("zone", _unknown("availability zone", settings.zone, site.zones))
     if settings.bucket and not site.store:
         problems.add("bucket", "this cloud keeps no objects")
+    elif settings.s3_endpoint and not site.store:
+        problems.add("s3-endpoint", "is for a container, and this cloud keeps no objects")
     if image is not None:
         for name, one in flavors.items():
             for words in misfits(one, image, settings.volume_gib):
@@ -83,8 +85,9 @@ def misfits(flavor: Flavor, image: Image, volume_gib: int | None) -> list[str]:
 
 
 def newest_ubuntu(images: Sequence[Image]) -> Image | None:
-    """Return the newest image that is called Ubuntu 24.04."""
+    """Return the newest image that is called Ubuntu 24.04, one of the site's if it has any."""
     found = [one for one in images if all(word in one.name.lower() for word in _USUAL)]
+    found = [one for one in found if one.public] or found
     return max(found, key=lambda one: (one.created_at, one.name), default=None)
 
 

@@ -146,6 +146,8 @@ def _declare_node(
         "port": port.id,
         "user_data": pulumi.Output.secret(text),
         "metadata": frame.metadata(node=machine.name),
+        "project": choice.site.project,
+        "site_region": choice.site.region,
     }
     options = frame.options(depends_on=needs, custom_timeouts=_MINUTES)
     made = Server(machine.name, settings, wanted, options)

@@ -6,6 +6,7 @@ and take over what an interrupted `up` had made.
 """
 
 import contextlib
+import datetime
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -22,8 +23,8 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from infra.openstack_calls import ATTEMPTS, cloud_of
-from infra.openstack_frame import STACK
+from infra.openstack_calls import ATTEMPTS, cloud_of, refuse_elsewhere
+from infra.openstack_frame import EXPIRES, STACK
 from infra.openstack_settings import OpenStackSettings
 
 NODE = "tandem:node"
@@ -57,14 +58,17 @@ class ServerProvider(ResourceProvider):
         with cloud_of(props) as link:
             made = _adopt(link, props) or start(link, props)
             settle(link, made, props["node"])
+            # Now it has no other volumes; later somebody may have attached one of their own.
+            mark_volumes(link, made, props)
         return CreateResult(made, props)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Compare what it was made of, and look whether it is there and well."""
         replaces = [name for name in _REPLACING if _olds.get(name) != _news.get(name)]
-        with cloud_of(_news) as link:
+        with cloud_of(_news, "look at this machine") as link:
+            refuse_elsewhere(link, _olds)
             status = status_of_server(link, _id)
-        if status in (None, _WRONG):
+        if status in (None, _WRONG) or (status == _ASLEEP and _is_over(_olds)):
             replaces.append("node")
         changed = _olds.get("metadata") != _news.get("metadata") or status == _ASLEEP
         return DiffResult(
@@ -76,22 +80,25 @@ class ServerProvider(ResourceProvider):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Write the metadata anew, and start a machine that was switched off."""
-        with cloud_of(_news) as link:
+        with cloud_of(_news, "change this machine") as link:
             link.compute.set_server_metadata(_id, **_news["metadata"])
+            # What somebody paused, shelved or rescued is not ours to wait for.
             if status_of_server(link, _id) == _ASLEEP:
                 link.compute.start_server(_id)
-            settle(link, _id, _news["node"])
+                settle(link, _id, _news["node"])
         return UpdateResult(_news)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Say whether the machine is still there."""
-        with cloud_of(props) as link:
+        with cloud_of(props, "look at this machine") as link:
+            refuse_elsewhere(link, props)
             there = status_of_server(link, id_) is not None
         return ReadResult(id_, props) if there else ReadResult("", {})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete the machine and wait until it has let go of its port."""
-        with cloud_of(_props) as link:
+        with cloud_of(_props, "delete this machine") as link:
+            refuse_elsewhere(link, _props)
             delete(link, _id)
 
 
@@ -209,6 +216,18 @@ def settle(link: Any, server: str, node: str, seconds: float = BOOT_SECONDS) -> 
         time.sleep(POLL_SECONDS)
 
 
+def mark_volumes(link: Any, server: str, props: Mapping[str, Any]) -> None:
+    """Write on the volume that a machine boots from whose it is, for when it is left behind.
+
+    Nova makes it and says nothing of that. A cloud that refuses loses this help and no machine.
+    """
+    if not props.get("volume_gib"):
+        return
+    with contextlib.suppress(exceptions.HttpException):
+        for one in link.compute.volume_attachments(server):
+            link.block_storage.set_volume_metadata(one.volume_id, **props["metadata"])
+
+
 def fault_words(node: str, fault: Any) -> str:
     """Return why a machine could not be made, and what to do."""
     told = (fault or {}).get("message") or "nova tells no reason"
@@ -239,6 +258,13 @@ def delete(link: Any, server: str, seconds: float = DELETE_SECONDS) -> None:
         time.sleep(POLL_SECONDS)
 
 
+def _is_over(props: Mapping[str, Any]) -> bool:
+    """Say whether a machine's time was up, so that it would switch itself off once more."""
+    end = (props.get("metadata") or {}).get(EXPIRES)
+    now = datetime.datetime.now(datetime.UTC)
+    return end is not None and datetime.datetime.fromisoformat(end) <= now
+
+
 def _adopt(link: Any, props: Mapping[str, Any]) -> str | None:
     """Return the machine that an attempt made whose end Pulumi did not see."""
     mark, flavor = props["metadata"][STACK], {props["flavor"], props["flavor_name"]}
@@ -247,7 +273,9 @@ def _adopt(link: Any, props: Mapping[str, Any]) -> str | None:
         if said.get(STACK) != mark or said.get(NODE) != props["node"]:
             continue
         # Newer versions of nova tell the name of a flavor, older ones its id.
-        if one.status != _WRONG and flavor & {one.flavor.id, one.flavor.original_name}:
+        same = flavor & {one.flavor.id, one.flavor.original_name}
+        # One that is off has ended by itself meanwhile, and would do so again.
+        if same and one.status not in (_WRONG, _ASLEEP):
             return str(one.id)
         delete(link, one.id)
     return None

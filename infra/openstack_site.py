@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 MIB, GIB = 1024**2, 1024**3
+# What a cloud is said to be where the login names no region.
+NO_REGION = "RegionOne"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,10 @@ class Flavor:
 
 @dataclass(frozen=True)
 class Image:
-    """A machine image that can be used; `user` is the login user that it names, if any."""
+    """A machine image that can be used; `user` is the login user that it names, if any.
+
+    One that is not `public` is the project's own, such as a snapshot of somebody's machine.
+    """
 
     id: str
     name: str
@@ -31,6 +36,7 @@ class Image:
     least_disk_gib: int = 0
     least_memory_bytes: int = 0
     user: str = ""
+    public: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Site:
-    """All of it. `compute_url` is where machines are made; `store` whether objects are kept."""
+    """All of it. `compute_url` is where machines are made; `store` whether objects are kept.
+
+    `project` is the id of the project that is logged in to.
+    """
 
     region: str
     auth_url: str
@@ -64,6 +73,7 @@ class Site:
     networks: tuple[Network, ...]
     zones: tuple[str, ...]
     store: bool
+    project: str = ""
 
     @property
     def servers_path(self) -> str:
@@ -80,7 +90,7 @@ def look(link: Any) -> Site:
         found = Subnet(one.id, one.cidr, int(one.ip_version))
         subnets.setdefault(one.network_id, []).append(found)
     return Site(
-        region=link.config.get_region_name() or "RegionOne",
+        region=link.config.get_region_name() or NO_REGION,
         auth_url=str(link.config.get_auth_args()["auth_url"]),
         compute_url=str(link.compute.get_endpoint()),
         flavors=tuple(map(_flavor, link.compute.flavors(details=True))),
@@ -96,6 +106,7 @@ def look(link: Any) -> Site:
         ),
         zones=_zones(link),
         store=link.has_service("object-store"),
+        project=str(link.current_project_id or ""),
     )
 
 
@@ -143,4 +154,5 @@ def _image(found: Any) -> Image:
         user=str(
             found.os_admin_user or said.get("default_user") or said.get("login_name") or ""
         ),
+        public=found.visibility == "public",
     )

@@ -39,7 +39,7 @@ class SweepProvider(ResourceProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Remove what is left."""
-        with cloud_of(_props) as link:
+        with cloud_of(_props, "remove what is left") as link:
             sweep(link, _id, _props["kinds"], _props.get("public"))
 
 

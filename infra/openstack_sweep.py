@@ -11,11 +11,22 @@ from infra.openstack_frame import STACK
 from infra.openstack_server import delete
 
 MACHINES = ("server", "port", "address", "interface")
-EVERYTHING = (*MACHINES, "router", "network", "group", "credential", "container", "key")
+EVERYTHING = (
+    *MACHINES,
+    "volume",
+    "router",
+    "network",
+    "group",
+    "credential",
+    "container",
+    "key",
+)
 _OURS = "tandem-"
 # A port goes a moment after its machine, and a network after its last port.
 RELEASE_SECONDS = 60.0
 _AGAIN_SECONDS = 1.0
+# States of a volume that no machine has and nobody removes.
+_LEFT = ("available", "error", "error_deleting")
 
 
 def sweep(link: Any, mark: str, kinds: Iterable[str], public: str | None = None) -> None:
@@ -42,6 +53,17 @@ def _servers(link: Any, mark: str) -> None:
     for one in link.compute.servers():
         if (one.metadata or {}).get(STACK) == mark:
             delete(link, one.id)
+
+
+def _volumes(link: Any, mark: str) -> None:
+    """Remove volumes that machines left; nova removes those that are in any other state."""
+    if not link.has_service("block-storage"):
+        return
+    for one in link.block_storage.volumes():
+        if (one.metadata or {}).get(STACK) == mark and one.status in _LEFT:
+            # A snapshot of somebody's may hold it.
+            with contextlib.suppress(exceptions.BadRequestException):
+                link.block_storage.delete_volume(one.id, ignore_missing=True)
 
 
 def _of_neutron(one: str) -> Callable[[Any, str], None]:
@@ -112,6 +134,7 @@ def _keys(link: Any, public: str | None) -> None:
 
 _SWEEPERS: Mapping[str, Callable[[Any, str], None]] = {
     "server": _servers,
+    "volume": _volumes,
     "port": _of_neutron("port"),
     "address": _of_neutron("ip"),
     "interface": _interfaces,

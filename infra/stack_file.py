@@ -46,6 +46,22 @@ def read(stack: str, folder: Path | None = None) -> dict[str, str]:
     return {key: _text(value) for key, value in found.items() if isinstance(value, plain)}
 
 
+def existing(stack: str, folder: Path | None = None) -> dict[str, str]:
+    """Return the same of a stack that somebody named.
+
+    Raises
+    ------
+    UsageError
+        If it has no file: a misspelt name would look like a stack without settings.
+    """
+    if not path_of(stack, folder).exists():
+        raise UsageError(
+            f"There is no {path_of(stack, folder)}.",
+            next_step="pulumi stack ls names the stacks",
+        )
+    return read(stack, folder)
+
+
 def provider(stack: str, folder: Path | None = None) -> str:
     """Return where the machines of a stack are; an empty text if it does not say, or is ""."""
     return read(stack, folder).get("tandem:provider", "") if stack else ""
@@ -121,13 +137,9 @@ def write(stack: str, key: str, value: str, folder: Path | None = None) -> bool:
 def _of(
     cluster: str | None, stack: str, folder: Path | None
 ) -> list[tuple[str, dict[str, str]]]:
-    if stack and not path_of(stack, folder).exists():
-        raise UsageError(
-            f"There is no {path_of(stack, folder)}.",
-            next_step="pulumi stack ls names the stacks",
-        )
-    stacks = [stack] if stack else of_cluster(cluster, folder, "aws")
-    return [(one, read(one, folder)) for one in stacks]
+    if stack:
+        return [(stack, existing(stack, folder))]
+    return [(one, read(one, folder)) for one in of_cluster(cluster, folder, "aws")]
 
 
 def _text(value: object) -> str:

@@ -58,11 +58,13 @@ def estimate_(
     """Show what a cluster would cost before there is one: machines, disks, addresses, hours.
 
     Prices come from AWS's price API and spot price history; where those do not answer, from
-    a table that comes along, and the answer names it and its day. For a stack on OpenStack the
-    machines are the stack's, and prices come from its own table of coins.
+    a table that comes along, and the answer names it and its day. For a stack on OpenStack
+    prices come from its own table of coins, and types are flavors.
     """
     known = stack_file.read(stack)
     if known.get("tandem:provider") == "openstack":
+        others = {"--workers": workers, "--disk": disk, "--region": region, "--price": price}
+        known = _typed(known, nodes, type, head_type, others)
         return _in_coins(known, hours, budget)
     where = region or known.get("aws:region", "")
     shape = _shape(known, nodes, type, head_type, workers, disk, hours, price)
@@ -127,6 +129,24 @@ def show(
     words = [*lines, f"{total} ({seen})." if lines else f"Nothing runs {seen}."]
     document = {**bill.document(), **place}
     return Answer(document, "\n".join([*words, *_ends(machines), *bill.notes]))
+
+
+def _typed(
+    known: dict[str, str], nodes: str, flavor: str, head: str, others: dict[str, str]
+) -> dict[str, str]:
+    """Return the configuration of a stack on OpenStack with what was typed in its place."""
+    alien = [option for option, value in others.items() if value]
+    if alien:
+        raise UsageError(
+            f"{', '.join(alien)} means nothing for a stack on OpenStack.",
+            next_step="--nodes, --type, --head-type or --hours; the rest is the stack's own",
+        )
+    typed = {
+        "tandem:nodes": nodes,
+        "tandem:head-flavor": head or flavor,
+        "tandem:worker-flavors": flavor,
+    }
+    return {**known, **{name: value for name, value in typed.items() if value}}
 
 
 def _in_coins(known: dict[str, str], hours: str, budget: str) -> Answer:

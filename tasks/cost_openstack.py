@@ -30,7 +30,7 @@ def estimate(known: dict[str, str], hours: float | None) -> tuple[Estimate, str]
         settings.coins,
         address=settings.floating_ip,
         network=settings.given_network is None,
-        container=settings.container or settings.bucket is not None,
+        container=settings.container and settings.bucket is None,
     )
     return found, stays
 

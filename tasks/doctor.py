@@ -60,7 +60,7 @@ def doctor(context: Context, provider: str = "", stack: str = "") -> Answer:
     made.
     """
     name = stack or {"": "aws", "openstack": "ssc"}.get(provider, provider)
-    known = stack_file.read(name)
+    known = stack_file.existing(stack) if stack else stack_file.read(name)
     kind = provider or known.get("tandem:provider", "local")
     looks: dict[str, Callable[[], list[Finding]]] = {
         "aws": partial(_aws, name, known),

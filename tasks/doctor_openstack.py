@@ -66,6 +66,7 @@ def _cloud(link: Any, settings: OpenStackSettings) -> list[Finding]:
     choice, offered = _offered(link, settings)
     found += offered
     found += _asked("ends", openstack_checks.ending, link, settings)
+    found += _asked("bucket", openstack_checks.container, link, settings)
     found += _asked("volumes", openstack_checks.volume_quota, link, settings)
     if choice is not None:
         found += _asked("quota", openstack_checks.compute_quota, link, settings, choice)

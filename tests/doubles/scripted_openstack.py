@@ -30,7 +30,11 @@ _PROXIES = {
 
 def failure(status: int, words: str = "it failed") -> exceptions.HttpException:
     """Return an error as the SDK raises it for a status."""
-    kinds = {404: exceptions.NotFoundException, 409: exceptions.ConflictException}
+    kinds = {
+        400: exceptions.BadRequestException,
+        404: exceptions.NotFoundException,
+        409: exceptions.ConflictException,
+    }
     answer = requests.Response()
     answer.status_code = status
     return kinds.get(status, exceptions.HttpException)(words, response=answer)
@@ -52,7 +56,8 @@ class ScriptedCloud:
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         for name, proxy in _PROXIES.items():
             setattr(self, name, _Service(self, proxy))
-        self.current_user_id = "u1"
+        self.current_user_id, self.current_project_id = "u1", "p"
+        self.config = thing(get_region_name=lambda: "EAST-1")
 
     def answer(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         self.calls.append((name, args, options))
@@ -71,7 +76,7 @@ class ScriptedCloud:
         ]
 
     @contextmanager
-    def as_cloud_of(self, props):
+    def as_cloud_of(self, props, what=""):
         """Stand in for infra.openstack_calls.cloud_of."""
         yield self
 

@@ -18,8 +18,9 @@ from sklearn.datasets import load_digits
 
 from contracts import inventory as inventories
 from contracts.trial import canonical
+from infra import stack_file
 from infra.openstack_calls import connect
-from tests.command_line import fab
+from tests.command_line import ROOT, fab
 from tests.integration import aws_clusters
 from tests.integration.openstack_clusters import stack_of
 from tests.integration.openstack_machines import machine_cluster
@@ -74,6 +75,8 @@ def way(request, tmp_path, monkeypatch):
 def real(folder):
     if os.environ.get("TANDEM_OPENSTACK_OK") != "1" or not os.environ.get("OS_CLOUD"):
         pytest.skip("costs money: needs OS_CLOUD and TANDEM_OPENSTACK_OK=1")
+    if "tandem:s3-endpoint" not in stack_file.read("ssc", ROOT):
+        pytest.skip("machines reach no container: needs tandem:s3-endpoint in Pulumi.ssc.yaml")
     if not aws_clusters.has_pulumi():
         pytest.skip("no pulumi program on PATH: fab setup.run installs it where it can be had")
     project = folder / "project"

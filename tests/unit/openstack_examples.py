@@ -39,6 +39,7 @@ SITE = Site(
     ),
     zones=("nova", "gpu"),
     store=True,
+    project="p",
 )
 
 

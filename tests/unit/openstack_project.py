@@ -14,6 +14,11 @@ def on_network(id_, marks=MARKS, **more):
     return thing(id=id_, tags=tags(marks), status="ACTIVE", **more)
 
 
+def volume(id_, **more):
+    usual = {"metadata": {}, "status": "in-use", "attachments": [], "is_bootable": True}
+    return thing(id=id_, **{**usual, **more})
+
+
 def cloud(**changes):
     """A project with one thing of each kind of ours, and others of somebody else's."""
     interface = thing(
@@ -29,8 +34,10 @@ def cloud(**changes):
         ],
         "volumes": [
             [
-                thing(id="v1", metadata={}, status="in-use", attachments=[{"server_id": "s1"}]),
-                thing(id="v2", metadata={}, status="available", attachments=[]),
+                volume("v1", attachments=[{"server_id": "s1"}]),
+                volume("v2", status="available"),
+                # Somebody's own data, on a machine of ours.
+                volume("v3", is_bootable=False, attachments=[{"server_id": "s1"}]),
             ]
         ],
         "ips": [[on_network("a1"), thing(id="a2", tags=None, status="DOWN")]],

@@ -35,8 +35,15 @@ def test_what_the_cloud_fails_to_do_is_tried_again():
     said = []
     with deleting_cloud("head", "w1", failures=(500, 503, 409)) as cloud:
         machine_delete.delete_all(cloud.ending(), said.append)
-        assert sorted(cloud.deleted) == ["head", "w1"]
+        assert cloud.deleted == ["w1", "head"], "the head goes last, or nobody tries again"
     assert "delete w1: 500" in said
+
+
+def test_when_time_is_out_the_head_goes_although_another_would_not(monkeypatch):
+    monkeypatch.setattr(machine_delete, "GIVE_UP_SECONDS", -1.0)
+    with deleting_cloud("head", "w1", failures=(409,)) as cloud:
+        machine_delete.delete_all(cloud.ending(), lambda words: None)
+        assert (cloud.deleted, cloud.servers) == (["head"], ["w1"])
 
 
 def test_a_machine_that_has_gone_already_is_fine():

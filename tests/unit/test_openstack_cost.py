@@ -10,9 +10,10 @@ from cost.openstack_found import KINDS, find
 from cost.openstack_remove import remove
 from infra import stack_file
 from infra.openstack_calls import in_our_words
+from tasks import cost_openstack
 from tests.command_line import fab
 from tests.doubles.scripted_openstack import failure, thing
-from tests.unit.openstack_project import cloud
+from tests.unit.openstack_project import MARKS, cloud, volume
 from tests.unit.provision_examples import inventory
 
 TABLE = {"m": 2.0, "s": 1.0, "volume-gib": 0.01, "floating-ip": 0.1}
@@ -41,6 +42,11 @@ def test_everything_of_a_cluster_is_found_and_nothing_of_others():
 def test_without_a_name_all_that_tandem_ever_marked_is_found():
     names = {one.cluster for one in audit({"x": cloud()}, None, in_our_words).found}
     assert names == {"demo", "other"}
+
+
+def test_a_volume_that_a_machine_left_behind_says_whose_it_was():
+    there = cloud(volumes=[[volume("v9", status="available", metadata=MARKS)]])
+    assert [one.id for one in find(there, "volume", "x", "demo")] == ["v9"]
 
 
 def test_a_clean_project_is_called_so_and_a_gap_is_not():
@@ -119,6 +125,16 @@ def test_what_is_gone_is_fine_and_what_is_held_is_tried_again(monkeypatch):
     assert len(there.asked("delete_network")) == 3
 
 
+def test_a_cloud_that_fails_while_machines_go_is_asked_again(monkeypatch):
+    monkeypatch.setattr(openstack_remove, "_AGAIN_SECONDS", 0.0)
+    there = cloud()
+    found = [
+        one for one in audit({"x": there}, "demo", in_our_words).found if one.kind == "server"
+    ]
+    there._answers["servers"] = [failure(500), [thing(id="s1")], []]
+    assert remove({"x": there}, found, in_our_words) == {}
+
+
 def test_what_would_not_go_is_told_with_the_reason(monkeypatch):
     there = cloud(delete_router=[failure(403, "Policy doesn't allow it")])
     found = [
@@ -159,6 +175,24 @@ def test_the_verb_estimates_a_stack_on_openstack(tmp_path):
     assert answered.document["total"] == 24
     assert answered.document["budget_hours"] == pytest.approx(100 / 12, rel=1e-3)
     assert "pulumi destroy" in answered.document["stays"]
+
+
+def test_what_is_typed_takes_the_place_of_what_the_stack_says(tmp_path):
+    stack = ("cost.estimate", "--stack", "jetstream2", "--hours", "1", "--json")
+    answered = fab(*stack, "--nodes", "5", "--head-type", "m3.medium", state=tmp_path)
+    assert answered.code == 0, answered.err
+    assert answered.document["hourly"] == 8 + 4 * 4
+    answered = fab(*stack, "--type", "m3.small", state=tmp_path)
+    assert answered.document["hourly"] == 3 * 2
+    refused = fab(*stack, "--workers", "spot", "--disk", "30", state=tmp_path)
+    assert (refused.code, "--workers, --disk means nothing" in refused.err) == (2, True)
+
+
+def test_a_container_that_was_given_is_not_said_to_go_with_the_stack():
+    known = {"tandem:head-flavor": "m", "tandem:coins": "m=2", "tandem:name": "demo"}
+    assert "the container" in cost_openstack.estimate(known, 1)[1]
+    given = {**known, "tandem:bucket": "my-results"}
+    assert "the container" not in cost_openstack.estimate(given, 1)[1]
 
 
 def test_the_verb_audits_where_a_stack_is(tmp_path):

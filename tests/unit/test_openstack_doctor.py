@@ -39,10 +39,11 @@ def test_a_quota_has_room_or_has_not(used, most, state):
     assert bool(found.fix) is (state == "bad")
 
 
-def limits(**changes):
+def limits(servers=(), **changes):
     usual = {"instances": 10, "instances_used": 1, "total_cores": 10, "total_cores_used": 2}
     memory = {"total_ram": 20480, "total_ram_used": 2048}
-    return ScriptedCloud(get_limits=[thing(absolute=thing(**{**usual, **memory, **changes}))])
+    told = thing(absolute=thing(**{**usual, **memory, **changes}))
+    return ScriptedCloud(get_limits=[told], servers=[list(servers)])
 
 
 def test_machines_cpus_and_memory_are_counted_over_all_flavors():
@@ -57,11 +58,66 @@ def test_machines_cpus_and_memory_are_counted_over_all_flavors():
     assert [one.state for one in found] == ["ok", "bad", "bad"]
 
 
+def test_the_clusters_own_machines_are_not_in_its_way():
+    def server(cluster, **flavor):
+        marks = {"tandem:cluster": cluster}
+        return thing(
+            metadata=marks, flavor=thing(**{"id": None, "original_name": "", **flavor})
+        )
+
+    there = [
+        server("demo", original_name="ssc.medium"),
+        server("demo", id="f1"),
+        server("demo", original_name="that the site no longer has"),
+        server("other", original_name="ssc.large"),
+        thing(metadata=None),
+    ]
+    full = limits(there, instances=5, instances_used=5, total_cores=8, total_cores_used=7)
+    found = list(checks.compute_quota(full, settings(), choice()))
+    assert [one.words for one in found] == [
+        "3 wanted, 2 in use, 5 allowed",
+        "4 wanted, 4 in use, 8 allowed",
+        "8192 wanted, -4096 in use, 20480 allowed",
+    ]
+    assert {one.state for one in found} == {"ok"}
+
+
+def test_what_the_cluster_has_of_the_network_is_not_in_its_way():
+    def mark(cluster):
+        return [f"tandem:cluster={cluster}"]
+
+    one = {"limit": 1, "used": 1, "reserved": 0}
+    ports = {"limit": 6, "used": 7, "reserved": 0}
+    short = {"floating_ips": one, "security_groups": one, "subnets": one, "ports": ports}
+
+    def found(cluster):
+        cloud = network_quota(**short, security_group_rules={**ports, "limit": 19, "used": 18})
+        cloud._answers |= {
+            "ips": [[thing(tags=mark(cluster))]],
+            "security_groups": [[thing(id="g1", tags=mark(cluster))]],
+            "security_group_rules": [[thing(security_group_id="g1")] * 18],
+            "networks": [[thing(id="n1", tags=mark(cluster))]],
+            "subnets": [[thing(network_id="n1", tags=None)]],
+            # Three machines, the router, DHCP twice; and somebody else's.
+            "ports": [
+                [thing(network_id="n1", tags=[])] * 6 + [thing(network_id="n2", tags=None)]
+            ],
+        }
+        return states(checks.network_quota(cloud, settings(), choice()))
+
+    bad = {"quota floating ips", "quota security groups", "quota subnets", "quota ports"}
+    assert {what for what, state in found("other").items() if state == "bad"} == {
+        *bad,
+        "quota security group rules",
+    }
+    assert {what for what, state in found("demo").items() if state == "bad"} == {"quota ports"}
+
+
 def network_quota(**changes):
     plenty = {"limit": 100, "used": 0, "reserved": 0}
     names = ("floating_ips", "networks", "subnets", "routers", "ports", "security_groups")
     known = {**dict.fromkeys((*names, "security_group_rules"), plenty), **changes}
-    cloud = ScriptedCloud(get_quota=[thing(**known)])
+    cloud = ScriptedCloud(get_quota=[thing(**known)], ips=[[]])
     cloud.current_project_id = "p1"
     return cloud
 
@@ -185,7 +241,8 @@ def test_what_a_cloud_offers_is_read_as_the_program_needs_it():
         images=[
             [
                 thing(id="i1", name="U", created_at="2026", min_disk=5, min_ram=512,
-                      os_admin_user=None, properties={"default_user": "ubuntu"}),
+                      os_admin_user=None, properties={"default_user": "ubuntu"},
+                      visibility="shared"),
             ]
         ],
         networks=[
@@ -214,12 +271,13 @@ def test_what_a_cloud_offers_is_read_as_the_program_needs_it():
         (1, 1024**3, 10, 0),
     ]
     assert (site.images[0].user, site.images[0].least_disk_gib) == ("ubuntu", 5)
+    assert site.images[0].public is False
     assert [(one.external, len(one.subnets)) for one in site.networks] == [
         (True, 0),
         (False, 1),
     ]
     assert site.zones == ("nova",)
-    assert site.store is True
+    assert (site.store, site.project) == (True, "p")
     assert site.servers_path == "/v2.1/servers"
     assert dataclasses.replace(site, compute_url="https://x/c/v2.1/").servers_path == (
         "/c/v2.1/servers"

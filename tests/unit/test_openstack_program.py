@@ -191,6 +191,7 @@ def test_what_a_killed_up_left_goes_after_the_machines_and_after_everything():
     first, last = found.one("Sweep", "swept"), found.one("Sweep", "swept-machines")
     assert first.inputs["kinds"] == [
         *last.inputs["kinds"],
+        "volume",
         "router",
         "network",
         "group",

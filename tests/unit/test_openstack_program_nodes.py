@@ -34,6 +34,7 @@ def test_a_machine_is_what_the_configuration_says():
     assert (node["zone"], node["volume_gib"], node["volume_type"]) == ("gpu", 40, "fast")
     assert node["metadata"]["tandem:node"] == "node-2"
     assert node["name"] == "tandem-demo-node-2"
+    assert (node["project"], node["site_region"]) == ("p", "EAST-1")
     assert found.one("Server", "node-1").inputs["flavor"] == "f2"
     port = found.one(":Port", "node-2-port").inputs
     assert port["fixedIps"] == [{"subnetId": "subnet-id"}]

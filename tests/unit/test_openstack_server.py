@@ -3,6 +3,7 @@
 import pytest
 from keystoneauth1.exceptions import ConnectFailure
 
+from contracts.errors import RefusedError
 from infra import openstack_server
 from infra.openstack_server import ServerProvider, fault_words, request, settle
 from tests.doubles.scripted_openstack import ScriptedCloud, failure, thing
@@ -83,6 +84,25 @@ def test_a_machine_that_boots_from_a_volume_takes_it_along_when_it_goes():
     ]
 
 
+def test_the_volume_that_nova_made_says_whose_it_is(on):
+    attached = [[thing(volume_id="v1")]]
+    cloud, provider = on(
+        create_server=[thing(id="s1")], get_server=[ACTIVE], volume_attachments=attached
+    )
+    provider.create({**PROPS, "volume_gib": 40})
+    ((_, args, marks),) = [one for one in cloud.calls if one[0] == "set_volume_metadata"]
+    assert (args, marks) == (("v1",), PROPS["metadata"])
+    # By then it may have a volume that somebody attached, which is nothing of the stack's.
+    provider.update("s1", PROPS, {**PROPS, "volume_gib": 40})
+    assert cloud.asked("set_volume_metadata") == ["v1"]
+    cloud, provider = on(
+        create_server=[thing(id="s1")], get_server=[ACTIVE], volume_attachments=[failure(403)]
+    )
+    assert provider.create({**PROPS, "volume_gib": 40}).id == "s1"
+    provider.create(PROPS)
+    assert len(cloud.asked("volume_attachments")) == 1
+
+
 def test_a_machine_is_waited_for(on):
     cloud, provider = on(create_server=[thing(id="s1")], get_server=[BUILD, BUILD, ACTIVE])
     assert provider.create(PROPS).id == "s1"
@@ -159,6 +179,8 @@ def test_a_machine_whose_answer_was_lost_is_taken_over(on):
         ({"metadata": {"tandem:stack": "0a1b", "tandem:node": "node-20"}}, []),
         ({"metadata": None}, []),
         ({"status": "ERROR"}, ["s9"]),
+        # It ended by itself since, and would do so again.
+        ({"status": "SHUTOFF"}, ["s9"]),
         ({"flavor": thing(id="f7", original_name="ssc.large")}, ["s9"]),
     ],
 )
@@ -206,11 +228,53 @@ def test_a_machine_that_was_switched_off_is_started_and_its_metadata_written(on)
     assert written == {"tandem:expires-at": "later"}
 
 
+def test_a_machine_that_switched_itself_off_when_its_time_was_up_is_made_anew(on):
+    """Its time is counted from its first start, so that it would end again at once."""
+    _, provider = on(get_server=[ASLEEP])
+    for end, replaces in (("2020-01-01T00:00:00+00:00", ["node"]), ("2999-01-01T00:00Z", [])):
+        olds = {**PROPS, "metadata": {**PROPS["metadata"], "tandem:expires-at": end}}
+        found = provider.diff("s1", olds, PROPS)
+        assert (found.replaces, found.changes) == (replaces, True)
+
+
+def test_a_machine_that_somebody_paused_gets_its_marks_and_is_kept(on):
+    cloud, provider = on(get_server=[thing(status="PAUSED"), GONE])
+    provider.update("s1", PROPS, PROPS)
+    assert cloud.asked("set_server_metadata") == ["s1"]
+    assert not cloud.asked("delete_server")
+
+
 def test_a_refresh_sees_a_machine_that_has_gone(on):
     _, provider = on(get_server=[GONE])
     assert provider.read("s1", PROPS).id == ""
     _, provider = on(get_server=[ASLEEP])
     assert provider.read("s1", PROPS).id == "s1"
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ({"project": "of-another-course"}, "in project of-another-course, .* for p[.]"),
+        ({"project": "p", "site_region": "WEST-1"}, "in region WEST-1, .* for EAST-1[.]"),
+    ],
+)
+def test_elsewhere_a_machine_is_not_taken_for_gone(on, place, words):
+    there = {**PROPS, **place}
+    cloud, provider = on(get_server=[GONE])
+    for ask in (
+        lambda: provider.diff("s1", there, PROPS),
+        lambda: provider.read("s1", there),
+        lambda: provider.delete("s1", there),
+    ):
+        with pytest.raises(RefusedError, match=f"(?s){words}.*openrc"):
+            ask()
+    assert not cloud.asked("delete_server")
+    provider.delete("s1", {**PROPS, "project": "p", "site_region": "EAST-1"})
+    # The login named no region then.
+    provider.delete("s1", {**PROPS, "site_region": "RegionOne"})
+    # Made before places were noted.
+    provider.delete("s1", PROPS)
+    assert cloud.asked("delete_server") == ["s1"] * 3
 
 
 def test_deleting_waits_until_the_machine_has_gone(on, monkeypatch):

@@ -123,6 +123,9 @@ def test_names_and_ids_are_found_in_what_the_cloud_offers():
 def test_without_an_image_the_newest_ubuntu_is_meant():
     assert chosen().image.id == "i3"
     assert newest_ubuntu((Image("i", "Ubuntu 22.04"),)) is None
+    snapshot = Image("i", "my Ubuntu 24.04 with notes", "2027", public=False)
+    assert newest_ubuntu((*SITE.images, snapshot)).id == "i3", "nobody's snapshot"
+    assert newest_ubuntu((snapshot,)) == snapshot
 
 
 def test_a_name_that_two_images_have_means_the_newer():
@@ -161,6 +164,11 @@ TWO_OUTSIDE = dataclasses.replace(
         ({"head_flavor": "ssc.large"}, SITE, "set volume-gib to boot from a volume"),
         ({"volume_gib": 8}, SITE, "10 GiB of disk are wanted, there are 8"),
         ({"bucket": "mine"}, dataclasses.replace(SITE, store=False), "keeps no objects"),
+        (
+            {"s3_endpoint": "https://s3.example.org"},
+            dataclasses.replace(SITE, store=False),
+            "s3-endpoint: is for a container",
+        ),
     ],
 )
 def test_what_the_cloud_has_not_is_told_with_what_it_has(changes, site, words):

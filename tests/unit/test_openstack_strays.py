@@ -51,6 +51,7 @@ def test_machines_go_first_and_only_those_with_the_mark():
                 thing(name=f"mine-{MARK}"),
             ]
         ],
+        volumes=[[]],
         containers=[[thing(name=f"tandem-demo-results-{MARK}"), thing(name="theirs")]],
         keypairs=[
             [
@@ -82,6 +83,23 @@ def test_machines_go_first_and_only_those_with_the_mark():
     assert cloud.asked("delete_keypair") == ["tandem-demo-key-1a2b3c4"]
     asked = [o for name, _, o in cloud.calls if name in ("ips", "routers", "networks")]
     assert asked == [{"project_id": "project"}] * 4
+
+
+def test_volumes_that_machines_left_go_and_those_in_use_do_not():
+    def volume(id_, status="available", mark=MARK):
+        return thing(id=id_, status=status, metadata={"tandem:stack": mark})
+
+    bare = thing(id="v4", status="available", metadata=None)
+    volumes = [volume("v1"), volume("v2", "in-use"), volume("v3", mark="another"), bare]
+    cloud = ScriptedCloud(
+        volumes=[[*volumes, volume("v5", "error")]], delete_volume=[failure(400), None]
+    )
+    cloud.has_service = lambda name: True
+    sweep(cloud, MARK, ["volume"])
+    assert cloud.asked("delete_volume") == ["v1", "v5"]
+    cloud.has_service = lambda name: False
+    sweep(cloud, MARK, ["volume"])
+    assert len(cloud.asked("volumes")) == 1
 
 
 def test_a_container_that_holds_objects_stays():
@@ -153,9 +171,9 @@ def test_a_cloud_that_does_not_answer_is_told_as_that(nobody, monkeypatch):
     }
     for name, value in variables.items():
         monkeypatch.setenv(f"OS_{name}", value)
-    with pytest.raises(RuntimeError) as caught, cloud_of({"cloud": None}) as link:
+    with pytest.raises(RuntimeError) as caught, cloud_of({"cloud": None}, "go") as link:
         link.session.get_token()
-    assert "a service of the cloud was not reached" in str(caught.value)
+    assert "Cannot go: a service of the cloud was not reached" in str(caught.value)
     assert "lace" not in str(caught.value)
 
 
