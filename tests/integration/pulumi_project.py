@@ -20,7 +20,7 @@ from tests.doubles.stack_steps import Outcome
 _PARTS = ("__main__.py", "Pulumi.yaml", "requirements.lock")
 # Machines of a cloud are given a program of `provision` at their first boot.
 _PACKAGES = ("contracts", "infra", "provision", "policy")
-_SECONDS = 300
+_SECONDS = 600
 
 
 class PulumiProject:

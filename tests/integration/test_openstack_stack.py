@@ -71,6 +71,11 @@ def test_a_cluster_lives_from_preview_to_destroy(cluster, stack):
     shrunk = stack.up()
     assert shrunk.succeeded, shrunk.told()
     assert set(cluster.servers()) == {"node-1", "node-2"}
+    stack.settings["nodes"] = 3
+    grown = stack.up()
+    assert grown.succeeded, grown.told()
+    assert {"node-3", "node-3-port"} <= names(grown, "create")
+    assert [one.name for one in cluster.inventory().nodes] == ["node-1", "node-2", "node-3"]
 
     gone = stack.destroy()
     assert gone.succeeded, gone.told()
