@@ -1,7 +1,7 @@
 """Checks of parameters that more than one workload makes."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from contracts.schema import Problems
@@ -39,6 +39,11 @@ def over_preset(
 def between(least: int, most: int) -> Callable[[int], str | None]:
     """Return the rule that a number lies between two, both allowed."""
     return lambda value: None if least <= value <= most else f"must be from {least} to {most}"
+
+
+def one_of(known: Collection[str]) -> Callable[[str], str | None]:
+    """Return the rule that a text is one of those known."""
+    return lambda value: None if value in known else f"must be one of {', '.join(known)}"
 
 
 def whole_numbers(

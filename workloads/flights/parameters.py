@@ -1,6 +1,6 @@
 """What a user may ask of the workload `flights`, and every way in which it can be wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from contracts.schema import Problems
@@ -84,7 +84,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     files = problems.value(merged, "files", int, rule=checks.between(1, MOST_REPEATS))
     choices = {"format": FORMATS, "form": FORMS, "columns": COLUMNS, "scheduler": SCHEDULERS}
     for key, known in choices.items():
-        problems.value(merged, key, str, rule=_one_of(known))
+        problems.value(merged, key, str, rule=checks.one_of(known))
     rule = checks.between(1, 4096)
     problems.value(merged, "chunk_mb", int, required=False, rule=rule)
     for key in ("processes", "threads"):
@@ -144,7 +144,3 @@ def _check_queries(problems: Problems, merged: Mapping[str, Any]) -> None:
     if not found or wrong or len(set(found)) < len(found):
         known = ", ".join(QUERIES)
         problems.add("queries", f"must be different ones of {known}, is {found!r:.80}")
-
-
-def _one_of(known: Sequence[str]) -> Any:
-    return lambda value: None if value in known else f"must be one of {', '.join(known)}"

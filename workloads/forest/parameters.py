@@ -110,7 +110,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     folds = problems.value(merged, "folds", int, rule=checks.between(2, MOST_FOLDS))
     problems.value(merged, "seed", int, rule=checks.between(0, (1 << 32) - 1))
     problems.value(merged, "reuse", bool)
-    problems.value(merged, "builder", str, rule=_builder_rule)
+    problems.value(merged, "builder", str, rule=checks.one_of(BUILDERS))
     rows = problems.value(merged, "rows", int, required=False)
     if rows is not None and dataset is not None and folds is not None:
         _check_rows(problems, rows, dataset, folds)
@@ -219,7 +219,3 @@ def _check_size(problems: Problems, grid: Any) -> None:
 def _dataset_rule(value: str) -> str | None:
     known = ", ".join(datasets.names())
     return None if datasets.is_name(value) else f"must be one of {known}, or bucket:NAME"
-
-
-def _builder_rule(value: str) -> str | None:
-    return None if value in BUILDERS else f"must be one of {', '.join(BUILDERS)}"

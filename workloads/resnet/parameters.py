@@ -72,7 +72,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     batch = problems.value(merged, "batch", int, rule=checks.between(2, 1 << 16))
     problems.value(merged, "width", int, rule=_width_rule)
     held_out = problems.value(merged, "held_out", float, rule=_held_out_rule)
-    problems.value(merged, "gradients", str, rule=_gradients_rule)
+    problems.value(merged, "gradients", str, rule=checks.one_of(GRADIENTS))
     problems.value(merged, "seed", int, rule=checks.between(0, (1 << 31) - 2))
     problems.value(merged, "learning_rates", list, rule=_rates_rule)
     if None not in (dataset, batch, held_out):
@@ -123,10 +123,6 @@ def _width_rule(value: int) -> str | None:
 
 def _held_out_rule(value: float) -> str | None:
     return None if 0.01 <= value <= 0.9 else "must be from 0.01 to 0.9"
-
-
-def _gradients_rule(value: str) -> str | None:
-    return None if value in GRADIENTS else f"must be one of {', '.join(GRADIENTS)}"
 
 
 def _rates_rule(value: list[Any]) -> str | None:

@@ -110,7 +110,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "sampler": SAMPLERS, "form": FORMS, "format": FORMATS, "scheduler": SCHEDULERS,
     }  # fmt: skip
     for name, known in choices.items():
-        problems.value(merged, name, str, rule=_one_of(known))
+        problems.value(merged, name, str, rule=checks.one_of(known))
     problems.value(merged, "noise", (int, float), rule=_noise_rule)
     problems.value(merged, "constant_liar", bool)
     problems.value(merged, "reuse", bool)
@@ -163,10 +163,6 @@ def _check_together(problems: Problems, merged: Mapping[str, Any]) -> None:
         problems.add("clusters", words)
     if merged["form"] == "distributed" and form != "numpy":
         problems.add("format", f"must be numpy where form is distributed, is {form!r:.80}")
-
-
-def _one_of(known: tuple[str, ...]) -> Any:
-    return lambda value: None if value in known else f"must be one of {', '.join(known)}"
 
 
 def _noise_rule(value: float) -> str | None:
