@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from contracts.schema import Problems
-from workloads.data.datasets import Data
 
 MOST_VALUES = 200
 
@@ -65,7 +64,7 @@ def whole_numbers(
 
 
 def same_version(
-    problems: Problems, given: Mapping[str, Any], found: Data, source: str
+    problems: Problems, given: Mapping[str, Any], version: str, source: str
 ) -> None:
     """Refuse parameters that were made complete with other data than there are here.
 
@@ -74,8 +73,8 @@ def same_version(
     InvalidDocument
         If the `data_version` in `given` is another.
     """
-    if given.get("data_version", found.version) != found.version:
-        words = f"is {given['data_version']!r}, but is {found.version} here"
+    if given.get("data_version", version) != version:
+        words = f"is {given['data_version']!r}, but is {version} here"
         problems.add("data_version", words)
         problems.raise_if_any(source, next_step="leave data_version out")
 

@@ -72,7 +72,7 @@ def settled(
     if points is None and merged["dataset"] == BLOBS:
         points = POINTS
     found = datasets.describe(_recipe(merged), points)
-    checks.same_version(problems, given, found, source)
+    checks.same_version(problems, given, found.version, source)
     return {**merged, "points": found.rows, "data_version": found.version}
 
 

@@ -101,11 +101,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
             problems.add("files", f"must be at most repeat, {repeat}, is {files}")
     problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))
     found = archive.describe(dataset, repeat, files)
-    if given.get("data_version", found.version) != found.version:
-        problems.add(
-            "data_version", f"is {given['data_version']!r}, but is {found.version} here"
-        )
-        problems.raise_if_any(_SOURCE, next_step="leave data_version out")
+    checks.same_version(problems, given, found.version, _SOURCE)
     return {**merged, "data_version": found.version}
 
 

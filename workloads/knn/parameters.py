@@ -63,7 +63,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
             problems.add("rows", words)
     problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))
     found = datasets.describe(datasets.settle_name(dataset), rows)
-    checks.same_version(problems, given, found, _SOURCE)
+    checks.same_version(problems, given, found.version, _SOURCE)
     return {
         **merged,
         "dataset": found.dataset,

@@ -79,7 +79,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
         _check_rows(problems, dataset, rows, batch, held_out)
     problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))
     found = datasets.describe(dataset, rows)
-    checks.same_version(problems, given, found, _SOURCE)
+    checks.same_version(problems, given, found.version, _SOURCE)
     return {**merged, "rows": found.rows, "data_version": found.version}
 
 

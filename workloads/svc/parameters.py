@@ -99,9 +99,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
         problems.add("rows", words)
     problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))
     version = samples.version(_samples(merged))
-    if given.get("data_version", version) != version:
-        problems.add("data_version", f"is {given['data_version']!r}, but is {version} here")
-        problems.raise_if_any(_SOURCE, next_step="leave data_version out")
+    checks.same_version(problems, given, version, _SOURCE)
     return {**merged, "data_version": version}
 
 
