@@ -12,6 +12,7 @@ from contracts.errors import InvalidDocument
 from contracts.files import write_json
 from contracts.schema import Problems, parse_document, read_document
 from contracts.trial import TrialResult, parse_result
+from workloads import checks
 
 SCHEMA = 1
 ENGINES = ("ray", "dask", "plain")
@@ -135,7 +136,7 @@ def _build(document: Mapping[str, Any], source: str) -> RunSpec:
     problems.unknown_keys("", document, [*names, "schema"])
     kinds: dict[str, tuple[type | tuple[type, ...], Any]] = {
         "run_id": (str, _id_rule),
-        "engine": (str, _engine_rule),
+        "engine": (str, checks.one_of(ENGINES)),
         "nodes": (list, _names_rule),
         "addresses": (dict, _texts_rule),
         "slots": (dict, _slots_rule),
@@ -208,10 +209,6 @@ def _id_rule(value: str) -> str | None:
 def _earlier_rule(value: list[Any]) -> str | None:
     found = (_id_rule(one) if isinstance(one, str) else "must hold texts" for one in value)
     return next((problem for problem in found if problem), None)
-
-
-def _engine_rule(value: str) -> str | None:
-    return None if value in ENGINES else f"must be one of {', '.join(ENGINES)}"
 
 
 def _names_rule(value: list[Any]) -> str | None:
