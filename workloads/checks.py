@@ -45,22 +45,36 @@ def one_of(known: Collection[str]) -> Callable[[str], str | None]:
     return lambda value: None if value in known else f"must be one of {', '.join(known)}"
 
 
+def different(
+    problems: Problems,
+    document: Mapping[str, Any],
+    key: str,
+    words: str,
+    good: Callable[[Any], bool],
+) -> list[Any]:
+    """Return a list of different texts or numbers that are good, of which `words` tell.
+
+    It is empty, with a problem, if there is no such list.
+    """
+    found = problems.value(document, key, list)
+    if found is None:
+        return []
+    fine = all(isinstance(one, str | int | float) and good(one) for one in found)
+    if not found or not fine or len(set(found)) < len(found) or len(found) > MOST_VALUES:
+        problems.add(key, f"must be 1 to {MOST_VALUES} different {words}, is {found!r:.80}")
+        return []
+    return list(found)
+
+
 def whole_numbers(
     problems: Problems, document: Mapping[str, Any], key: str, *, least: int
 ) -> list[int]:
     """Return a list of different whole numbers; an empty one, with a problem, if it is none."""
-    found = problems.value(document, key, list)
-    if found is None:
-        return []
-    good = all(type(one) is int and one >= least for one in found)
-    if not found or not good or len(set(found)) < len(found) or len(found) > MOST_VALUES:
-        problems.add(
-            key,
-            f"must be 1 to {MOST_VALUES} different whole numbers from {least}, "
-            f"is {found!r:.80}",
-        )
-        return []
-    return list(found)
+
+    def good(one: Any) -> bool:
+        return type(one) is int and one >= least
+
+    return different(problems, document, key, f"whole numbers from {least}", good)
 
 
 def same_version(

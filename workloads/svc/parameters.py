@@ -136,28 +136,18 @@ def data(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_grid(problems: Problems, merged: Mapping[str, Any]) -> None:
-    _check_list(problems, merged, "kernels", f"of {', '.join(KERNELS)}", _is_kernel)
-    _check_list(problems, merged, "C", "numbers above 0", _is_positive)
+    checks.different(problems, merged, "kernels", f"of {', '.join(KERNELS)}", _is_kernel)
+    checks.different(problems, merged, "C", "numbers above 0", _is_positive)
     words = f"numbers above 0, or {' or '.join(RULES)}"
-    _check_list(problems, merged, "gamma", words, lambda one: one in RULES or _is_positive(one))
-
-
-def _check_list(
-    problems: Problems, merged: Mapping[str, Any], key: str, words: str, good: Any
-) -> None:
-    found = problems.value(merged, key, list)
-    if found is None:
-        return
-    hashable = all(isinstance(one, str | int | float) for one in found)
-    fine = hashable and all(good(one) for one in found)
-    if not found or not fine or len(set(found)) < len(found) or len(found) > checks.MOST_VALUES:
-        problems.add(
-            key, f"must be 1 to {checks.MOST_VALUES} different {words}, is {found!r:.80}"
-        )
+    checks.different(problems, merged, "gamma", words, _is_gamma)
 
 
 def _is_kernel(value: Any) -> bool:
     return value in KERNELS
+
+
+def _is_gamma(value: Any) -> bool:
+    return value in RULES or _is_positive(value)
 
 
 def _is_positive(value: Any) -> bool:
