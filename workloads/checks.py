@@ -1,5 +1,6 @@
 """Checks of parameters that more than one workload makes."""
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -35,9 +36,19 @@ def over_preset(
     return given, {**defaults, **preset(problems, parameters, presets), **given}
 
 
-def between(least: int, most: int) -> Callable[[int], str | None]:
+def between(least: float, most: float) -> Callable[[float], str | None]:
     """Return the rule that a number lies between two, both allowed."""
     return lambda value: None if least <= value <= most else f"must be from {least} to {most}"
+
+
+def below_one(value: float) -> str | None:
+    """Return what is wrong with a number that is a part of a whole, and not all of it."""
+    return None if 0 <= value < 1 else "must be from 0 to below 1"
+
+
+def above_zero(value: float) -> str | None:
+    """Return what is wrong with a number that must be above zero, and finite."""
+    return None if math.isfinite(value) and value > 0 else "must be above 0"
 
 
 def one_of(known: Collection[str]) -> Callable[[str], str | None]:

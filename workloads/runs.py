@@ -1,7 +1,6 @@
 """What the driver of one run is asked to do: the file `spec.json` in the run's folder."""
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -145,8 +144,8 @@ def _build(document: Mapping[str, Any], source: str) -> RunSpec:
         "seed": (int, None),
         "parameters": (dict, None),
         "trials": (list, None),
-        "run_deadline_seconds": ((int, float), _duration_rule),
-        "unit_deadline_seconds": ((int, float), _duration_rule),
+        "run_deadline_seconds": ((int, float), checks.above_zero),
+        "unit_deadline_seconds": ((int, float), checks.above_zero),
         "max_attempts": (int, _from_one_rule),
         "continues": (list, _earlier_rule),
         "profile": (bool, None),
@@ -228,7 +227,3 @@ def _slots_rule(value: dict[str, Any]) -> str | None:
 
 def _from_one_rule(value: int) -> str | None:
     return None if value >= 1 else "must be 1 or more"
-
-
-def _duration_rule(value: float) -> str | None:
-    return None if math.isfinite(value) and value > 0 else "must be above 0"

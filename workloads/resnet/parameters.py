@@ -71,7 +71,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     problems.value(merged, "epochs", int, rule=checks.between(1, 10_000))
     batch = problems.value(merged, "batch", int, rule=checks.between(2, 1 << 16))
     problems.value(merged, "width", int, rule=_width_rule)
-    held_out = problems.value(merged, "held_out", float, rule=_held_out_rule)
+    held_out = problems.value(merged, "held_out", float, rule=checks.between(0.01, 0.9))
     problems.value(merged, "gradients", str, rule=checks.one_of(GRADIENTS))
     problems.value(merged, "seed", int, rule=checks.between(0, (1 << 31) - 2))
     words = "numbers above 0 and up to 10"
@@ -120,10 +120,6 @@ def _width_rule(value: int) -> str | None:
     # Groups of channels that are normalised together must be of one size in every stage.
     fits = value in (1, 2, 4, 8, 16) or (value % 32 == 0 and 32 <= value <= 256)
     return None if fits else "must be 1, 2, 4, 8, 16 or a multiple of 32 up to 256"
-
-
-def _held_out_rule(value: float) -> str | None:
-    return None if 0.01 <= value <= 0.9 else "must be from 0.01 to 0.9"
 
 
 def _is_rate(value: Any) -> bool:

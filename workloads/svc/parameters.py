@@ -81,8 +81,8 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     informative = problems.value(merged, "informative", int, rule=checks.between(2, 1000))
     classes = problems.value(merged, "classes", int, rule=checks.between(2, 50))
     folds = problems.value(merged, "folds", int, rule=checks.between(2, MOST_FOLDS))
-    problems.value(merged, "noise", (int, float), rule=_noise_rule)
-    problems.value(merged, "separation", (int, float), rule=_separation_rule)
+    problems.value(merged, "noise", (int, float), rule=checks.below_one)
+    problems.value(merged, "separation", (int, float), rule=checks.above_zero)
     problems.value(merged, "reuse", bool)
     problems.value(merged, "jobs", int, rule=_jobs_rule)
     problems.value(merged, "seed", int, rule=checks.between(0, (1 << 32) - 1))
@@ -153,14 +153,6 @@ def _is_gamma(value: Any) -> bool:
 def _is_positive(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value) and value > 0
-
-
-def _noise_rule(value: float) -> str | None:
-    return None if 0 <= value < 1 else "must be from 0 to below 1"
-
-
-def _separation_rule(value: float) -> str | None:
-    return None if math.isfinite(value) and value > 0 else "must be above 0"
 
 
 def _jobs_rule(value: int) -> str | None:
