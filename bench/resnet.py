@@ -15,7 +15,8 @@ from bench.exact_search import PREPARE
 from bench.machine import facts, keep, spread
 from bench.machines import ROOT, Cluster, cluster
 from workloads import registry, resnet
-from workloads.resnet.parameters import RECIPE, data
+from workloads.data.named import data
+from workloads.resnet.parameters import RECIPE
 
 PROGRAM = ROOT / "bench" / "resnet_form.py"
 # Name: engine, form, nodes.

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from contracts.trial import TrialResult, canonical
+from workloads.data.named import data
 from workloads.engines import Outcome, Unit
-from workloads.forest.parameters import data
 from workloads.runs import PlannedTrial, RunSpec
 
 FITS = "workloads.forest.fits"

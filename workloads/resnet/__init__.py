@@ -18,7 +18,8 @@ from typing import Any
 
 from contracts.trial import TrialResult
 from workloads import checks, programs
-from workloads.data import datasets
+from workloads.data import datasets, named
+from workloads.data.named import data
 from workloads.engines import Unit
 from workloads.programs import ProgramWork
 from workloads.registry import Work, data_version
@@ -27,7 +28,6 @@ from workloads.resnet.parameters import (
     PRESETS,
     RECIPE,
     combinations,
-    data,
     defaults,
     plain_parameters,
     validate,
@@ -62,7 +62,7 @@ TOLERANCE = 0.02
 
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in (checks, programs)]
+    shared = [Path(str(one.__file__)) for one in (checks, named, programs)]
     return [*sorted(Path(__file__).parent.glob("*.py")), *shared, *datasets.sources()]
 
 

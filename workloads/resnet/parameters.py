@@ -5,9 +5,8 @@ from typing import Any
 
 from contracts.schema import Problems
 from workloads import checks
-from workloads.data import datasets
+from workloads.data import datasets, named
 from workloads.data.bucket import is_name as in_bucket
-from workloads.data.datasets import Data
 
 NAME = "resnet"
 IMAGES = ("digits",)
@@ -79,9 +78,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if None not in (dataset, batch, held_out):
         _check_rows(problems, dataset, rows, batch, held_out)
     problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))
-    found = datasets.describe(dataset, rows)
-    checks.same_version(problems, given, found.version, _SOURCE)
-    return {**merged, "rows": found.rows, "data_version": found.version}
+    return named.settled(problems, given, merged, _SOURCE)
 
 
 def combinations(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -92,11 +89,6 @@ def combinations(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
 def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of the baseline, whose gradients travel nowhere."""
     return {**parameters, "gradients": GRADIENTS[0]}
-
-
-def data(parameters: Mapping[str, Any]) -> Data:
-    """Return the data that a run with these complete parameters computes on."""
-    return Data(parameters["dataset"], parameters["rows"], parameters["data_version"])
 
 
 def _check_rows(
