@@ -139,7 +139,12 @@ def data_version(parameters: Mapping[str, Any]) -> str:
 
 def libraries() -> dict[str, str]:
     """Return the versions of scikit-learn and NumPy; offered where these decide the scores."""
-    return {name: metadata.version(name) for name in ("scikit-learn", "numpy")}
+    return versions("scikit-learn", "numpy")
+
+
+def versions(*distributions: str) -> dict[str, str]:
+    """Return the versions, by name, of distributions that are installed."""
+    return {name: metadata.version(name) for name in distributions}
 
 
 def names() -> tuple[str, ...]:

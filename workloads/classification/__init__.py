@@ -12,7 +12,6 @@ backend for joblib (`form` joblib). Scores agree with the library's.
 import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,7 @@ from workloads.data import (
 from workloads.data.points import data
 from workloads.engines import Unit
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version
-from workloads.registry import libraries as shared_libraries
+from workloads.registry import Work, data_version, versions
 from workloads.runs import RunSpec
 
 __all__ = [
@@ -79,7 +77,7 @@ def sources() -> list[Path]:
 
 def libraries() -> dict[str, str]:
     """Return the versions of the distributions that decide the scores."""
-    return {**shared_libraries(), "psycopg": metadata.version("psycopg")}
+    return versions("scikit-learn", "numpy", "psycopg")
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ Importing this imports no library of dataframes: the verbs never need one.
 """
 
 import dataclasses
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from workloads.flights.parameters import (
     validate,
 )
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version
+from workloads.registry import Work, data_version, versions
 from workloads.runs import PlannedTrial, RunSpec
 
 __all__ = [
@@ -65,8 +64,7 @@ def sources() -> list[Path]:
 
 def libraries() -> dict[str, str]:
     """Return the versions of the libraries that read and answer."""
-    names = ("pandas", "pyarrow", "polars", "duckdb", "numpy")
-    return {name: metadata.version(name) for name in names}
+    return versions("pandas", "pyarrow", "polars", "duckdb", "numpy")
 
 
 def prepare(home: str, parameters: Any) -> dict[str, Any]:

@@ -12,7 +12,6 @@ compile is not in that of an epoch: see `extra` of a result.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from workloads.data import datasets, named
 from workloads.data.named import data
 from workloads.engines import Unit
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version
+from workloads.registry import Work, data_version, versions
 from workloads.resnet.parameters import (
     NAME,
     PRESETS,
@@ -68,8 +67,7 @@ def sources() -> list[Path]:
 
 def libraries() -> dict[str, str]:
     """Return the versions of the distributions that decide the scores."""
-    names = ("flax", "jax", "jaxlib", "numpy", "scikit-learn")
-    return {name: metadata.version(name) for name in names}
+    return versions("flax", "jax", "jaxlib", "numpy", "scikit-learn")
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ imports neither XGBoost nor Optuna.
 """
 
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from contracts.trial import TrialResult
 from workloads import checks, programs
 from workloads.data import synthetic_covtype
 from workloads.engines import Unit
-from workloads.registry import Work, data_version
+from workloads.registry import Work, data_version, versions
 from workloads.runs import RunSpec
 from workloads.xgboost.parameters import (
     NAME,
@@ -70,7 +69,7 @@ def sources() -> list[Path]:
 
 def libraries() -> dict[str, str]:
     """Return the versions of the libraries that decide the scores."""
-    return {name: metadata.version(name) for name in ("xgboost-cpu", "optuna", "numpy")}
+    return versions("xgboost-cpu", "optuna", "numpy")
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
