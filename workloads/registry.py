@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, cast, runtime_checkable
 
 from contracts.errors import UsageError
@@ -135,6 +136,12 @@ def data_version(parameters: Mapping[str, Any]) -> str:
     A workload offers this where `validate` settles it.
     """
     return str(parameters["data_version"])
+
+
+def files_of(own: str, *shared: ModuleType) -> list[Path]:
+    """Return the files beside a workload's own `__file__`, and those of shared modules."""
+    others = [Path(str(one.__file__)) for one in shared]
+    return [*sorted(Path(own).parent.glob("*.py")), *others]
 
 
 def libraries() -> dict[str, str]:

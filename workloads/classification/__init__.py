@@ -37,7 +37,7 @@ from workloads.data import (
 from workloads.data.points import data
 from workloads.engines import Unit
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version, versions
+from workloads.registry import Work, data_version, files_of, versions
 from workloads.runs import RunSpec
 
 __all__ = [
@@ -71,8 +71,7 @@ DATABASE = True
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
     reading = (binary_rows, database, points, tables, tables_on_dask, tables_on_ray, totals)
-    shared = [Path(str(one.__file__)) for one in (checks, programs, *reading)]
-    return [*sorted(Path(__file__).parent.glob("*.py")), *shared, *datasets.sources()]
+    return [*files_of(__file__, checks, programs, *reading), *datasets.sources()]
 
 
 def libraries() -> dict[str, str]:

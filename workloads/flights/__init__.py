@@ -25,7 +25,7 @@ from workloads.flights.parameters import (
     validate,
 )
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version, versions
+from workloads.registry import Work, data_version, files_of, versions
 from workloads.runs import PlannedTrial, RunSpec
 
 __all__ = [
@@ -58,8 +58,7 @@ _OF_ENGINES = ("chunk_mb", "scheduler", "processes", "threads", "hold")
 
 def sources() -> list[Path]:
     """Return the files that decide the answers, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in (checks, hashes, programs)]
-    return [*sorted(Path(__file__).parent.glob("*.py")), *shared]
+    return files_of(__file__, checks, hashes, programs)
 
 
 def libraries() -> dict[str, str]:

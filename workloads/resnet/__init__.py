@@ -21,7 +21,7 @@ from workloads.data import datasets, named
 from workloads.data.named import data
 from workloads.engines import Unit
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version, versions
+from workloads.registry import Work, data_version, files_of, versions
 from workloads.resnet.parameters import (
     NAME,
     PRESETS,
@@ -61,8 +61,7 @@ TOLERANCE = 0.02
 
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in (checks, named, programs)]
-    return [*sorted(Path(__file__).parent.glob("*.py")), *shared, *datasets.sources()]
+    return [*files_of(__file__, checks, named, programs), *datasets.sources()]
 
 
 def libraries() -> dict[str, str]:

@@ -20,7 +20,7 @@ from contracts.trial import TrialResult
 from workloads import checks, programs
 from workloads.engines import Unit
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version, libraries
+from workloads.registry import Work, data_version, files_of, libraries
 from workloads.runs import RunSpec
 from workloads.svc.parameters import (
     NAME,
@@ -62,8 +62,7 @@ TOLERANCE = 2e-3
 
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in (checks, programs)]
-    return [*sorted(Path(__file__).parent.glob("*.py")), *shared]
+    return files_of(__file__, checks, programs)
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from contracts.trial import TrialResult
 from workloads import checks, programs
 from workloads.data import synthetic_covtype
 from workloads.engines import Unit
-from workloads.registry import Work, data_version, versions
+from workloads.registry import Work, data_version, files_of, versions
 from workloads.runs import RunSpec
 from workloads.xgboost.parameters import (
     NAME,
@@ -63,8 +63,7 @@ TOLERANCE = 1e-6
 
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in (checks, programs, synthetic_covtype)]
-    return [*sorted(Path(__file__).parent.glob("*.py")), *shared]
+    return files_of(__file__, checks, programs, synthetic_covtype)
 
 
 def libraries() -> dict[str, str]:
