@@ -122,10 +122,8 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
     trials = combinations(parameters)
     how = {key: parameters[key] for key in ("classifier", "folds")}
     found = grid_search(x, y, trials, **how, seed=seed, jobs=1)
-    return [
-        TrialResult("", "ok", one, tuple(value["scores"]))
-        for one, value in zip(trials, found, strict=True)
-    ]
+    pairs = zip(trials, found, strict=True)
+    return [programs.reference(one, value) for one, value in pairs]
 
 
 def _facts(results: Sequence[TrialResult]) -> dict[str, Any]:

@@ -115,8 +115,7 @@ def plain(parameters: Any, seed: int) -> list[TrialResult]:
         for one in combinations(parameters):
             given = {**settings(parameters), "form": "dataframe", "query": one["query"]}
             (found,) = baseline.answer(here, **given)
-            scores = tuple(found["scores"])
-            results.append(TrialResult("", "ok", one, scores, extra=found["extra"]))
+            results.append(programs.reference(one, found))
     return results
 
 

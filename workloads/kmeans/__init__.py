@@ -94,7 +94,7 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
     results = []
     for one in combinations(parameters):
         found = trial(fit_rows(x, one["clusters"], parameters["iterations"], seed), len(x))
-        results.append(TrialResult("", "ok", one, tuple(found["scores"]), extra=found["extra"]))
+        results.append(programs.reference(one, found))
     return results
 
 

@@ -100,7 +100,5 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
     x, y = datasets.raw(parameters["dataset"], parameters["rows"])
     options = {"folds": parameters["folds"], "neighbours": parameters["neighbours"]}
     found = grid_search(x, y, **options, seed=seed, jobs=1)
-    return [
-        TrialResult("", "ok", one, tuple(value["scores"]))
-        for one, value in zip(combinations(parameters), found, strict=True)
-    ]
+    pairs = zip(combinations(parameters), found, strict=True)
+    return [programs.reference(one, value) for one, value in pairs]

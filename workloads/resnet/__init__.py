@@ -107,8 +107,7 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
         for one in combinations(parameters):
             given = _given(parameters, one["learning_rate"], seed)
             found = baseline.trial(member.train_alone(home, **given, threads=1))
-            scores = tuple(found["scores"])
-            results.append(TrialResult("", "ok", one, scores, extra=found["extra"]))
+            results.append(programs.reference(one, found))
     return results
 
 

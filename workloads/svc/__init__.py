@@ -108,10 +108,8 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
     asked = combinations(parameters)
     options = {"data": data(parameters), "folds": parameters["folds"], "seed": seed}
     found = grid_search(**options, combinations=asked, jobs=1)
-    return [
-        TrialResult("", "ok", one, tuple(value["scores"]), extra=value["extra"])
-        for one, value in zip(asked, found, strict=True)
-    ]
+    pairs = zip(asked, found, strict=True)
+    return [programs.reference(one, value) for one, value in pairs]
 
 
 def _given(spec: RunSpec) -> dict[str, Any]:

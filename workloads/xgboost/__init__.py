@@ -119,7 +119,5 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
         return boosting.outcome(errors, fitting, chosen, begin, 0.0)
 
     found = study.sequence(study.of(parameters, seed), parameters["trials"], evaluate)
-    return [
-        TrialResult("", "ok", one, tuple(value["scores"]), extra=value["extra"])
-        for one, value in zip(combinations(parameters), found, strict=True)
-    ]
+    pairs = zip(combinations(parameters), found, strict=True)
+    return [programs.reference(one, value) for one, value in pairs]
