@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.trial import TrialResult
-from workloads import checks
+from workloads import checks, folds
 from workloads.data import datasets, named
 from workloads.data.named import data
 from workloads.engines import Unit
@@ -74,8 +74,8 @@ def sources() -> list[Path]:
     exact = here / "exact"
     shared = [*sorted(exact.glob("*.py")), *sorted((exact / "kernel").glob("*.[ch]"))]
     fits = [here / "fits.py", here / "parameters.py", here / "work.py"]
-    checked = [Path(checks.__file__), Path(named.__file__)]
-    return [*fits, *checked, *shared, *datasets.sources()]
+    others = [Path(str(one.__file__)) for one in (checks, folds, named)]
+    return [*fits, *others, *shared, *datasets.sources()]
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

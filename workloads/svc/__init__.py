@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.trial import TrialResult
-from workloads import checks, programs
+from workloads import checks, folds, programs
 from workloads.engines import Unit
 from workloads.programs import ProgramWork
 from workloads.registry import Work, data_version, files_of, libraries
@@ -62,7 +62,7 @@ TOLERANCE = 2e-3
 
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    return files_of(__file__, checks, programs)
+    return files_of(__file__, checks, folds, programs)
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
