@@ -178,7 +178,7 @@ def _facts(machines: Inventory, workload: str) -> Mapping[str, Any]:
         "cluster": machines.cluster_id,
         "provider": machines.provider,
         "region": machines.region,
-        "lock": node_image.lock_fingerprint(registry.lock(workload) or LOCK),
+        "lock": node_image.lock_fingerprint(_lock(workload)),
         "operator": f"{platform.system()} {platform.machine()}",
         "operator_cores": os.cpu_count() or 0,
         "operator_python": platform.python_version(),
@@ -186,6 +186,11 @@ def _facts(machines: Inventory, workload: str) -> Mapping[str, Any]:
     if machines.provider == "local":
         facts["node_image"] = node_image.wanted_tag(LOCK)
     return facts
+
+
+def _lock(workload: str) -> Path:
+    """Return the locked packages that the nodes need for a workload."""
+    return registry.lock(workload) or LOCK
 
 
 def _run(sweep: _Sweep, fresh: bool) -> Answer:
@@ -221,7 +226,7 @@ def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) 
             tell(Event("sweep", "profile", "skipped", 0.0, words))
         return
     ours = {one.folder for attempts in history.attempts.values() for one in attempts}
-    lock = registry.lock(sweep.plan.work.workload) or LOCK
+    lock = _lock(sweep.plan.work.workload)
     database = registry.reads_database(sweep.plan.work.workload)
     machines = Machines(sweep.inventory, state_folder(), lock, tell, ours, database=database)
     measurement = Measurement(
