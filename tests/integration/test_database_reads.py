@@ -9,8 +9,6 @@ from tests.integration.database_at_work import (
     TABLE,
     TINY,
     give_key,
-    load,
-    members,
     python_on,
 )
 from tests.integration.runs_at_work import driven, spec_on
@@ -18,18 +16,6 @@ from workloads import classification
 from workloads.data.points import data
 
 pytestmark = pytest.mark.timeout(1200)
-
-
-@pytest.fixture(scope="module")
-def loaded(operator):
-    """What the verb said when it loaded the data of the tiny preset."""
-    return load(operator)
-
-
-@pytest.fixture(scope="module")
-def member(operator, loaded):
-    """Two machines that may read; the second is no head."""
-    return members(operator)
 
 
 def _run(operator, endpoint, parameters, number):

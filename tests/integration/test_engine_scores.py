@@ -2,8 +2,6 @@
 
 import pytest
 
-from provision.links import Links
-from tests.integration.operator_at_work import Operator
 from tests.integration.runs_at_work import driven, spec_on
 from workloads import forest
 from workloads.forest.work import scores_digest
@@ -18,14 +16,6 @@ CASES = {
     "digits, some that cannot share": {**DIGITS, "folds": 2, "grid": MIXED},
     "cover-type-shaped": {"dataset": "synthetic-covtype-v1", "rows": 1500, "grid": GRID},
 }
-
-
-@pytest.fixture(scope="module")
-def operator(machines):
-    with Links(machines.inventory) as links:
-        made = Operator(machines.inventory, machines.state, links)
-        yield made
-        made.stop()
 
 
 @pytest.mark.parametrize("name", ["plain", "dask", "ray"])
