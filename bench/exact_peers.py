@@ -68,8 +68,8 @@ def main() -> None:
         with made.faster(PREPARING_CPUS):
             if set(options.peers) & set(PEERS):
                 print("the peers' environment is brought to the nodes", flush=True)
-                prepare_data(made, work, PEERS_LOCK)
-            prepare_data(made, work)
+                prepare_data(made, work.data, PEERS_LOCK)
+            prepare_data(made, work.data)
         for repeat in range(options.repeats):
             for name in options.peers if repeat % 2 == 0 else reversed(options.peers):
                 one = measure(made, work, name, name in options.third)

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bench.exact_search import PREPARE
+from bench.exact_search import prepare_data
 from bench.machine import facts, keep, spread
 from bench.machines import Cluster, cluster
 from workloads import kmeans
@@ -42,7 +42,8 @@ def main() -> None:
     parameters = kmeans.validate({"preset": "large", **settings})
     found: dict[str, list[dict[str, Any]]] = {}
     with cluster(nodes=3, cpus=options.cpus) as made:
-        prepare(made, parameters)
+        with made.faster(PREPARING_CPUS):  # nobody's first fit pays for the data
+            prepare_data(made, data(parameters), PEERS_LOCK)
         for repeat in range(options.repeats):
             names = list(CONTESTANTS)
             for name in names if repeat % 2 == 0 else reversed(names):
@@ -71,15 +72,6 @@ def parse() -> argparse.Namespace:
     options.repeats = 1 if options.trial else options.repeats
     options.suffix = "_try" if options.trial else ""
     return options
-
-
-def prepare(made: Cluster, parameters: dict[str, Any]) -> None:
-    """Make the data on every node; nobody's first fit pays for that."""
-    with made.faster(PREPARING_CPUS):
-        endpoint = made.bring(None, nodes=3, lock=PEERS_LOCK)
-        task = {"home": endpoint.home, "data": vars(data(parameters))}
-        for node in made.inventory.nodes:
-            made.python(node, endpoint, PREPARE, task)
 
 
 def measure(made: Cluster, parameters: dict[str, Any], name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import argparse
 import statistics
 from typing import Any
 
-from bench.exact_search import PREPARE
+from bench.exact_search import prepare_data
 from bench.machine import facts, keep, spread
 from bench.machines import ROOT, Cluster, cluster
 from workloads import registry, resnet
@@ -47,10 +47,7 @@ def main() -> None:
     found: dict[str, dict[str, Any]] = {}
     with cluster(nodes=3, cpus=options.cpus, memory="2g") as made:
         with made.faster(PREPARING_CPUS):
-            endpoint = made.bring(None, nodes=3, lock=lock)
-            task = {"home": endpoint.home, "data": vars(data(parameters))}
-            for node in made.inventory.nodes:
-                made.python(node, endpoint, PREPARE, task)
+            prepare_data(made, data(parameters), lock)
         for name in options.only or CONTESTANTS:
             seeds = list(range(options.seeds if name in SEEDED else 1))
             found[name] = measure(made, parameters, name, seeds, lock)
