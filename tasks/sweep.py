@@ -173,6 +173,7 @@ def _facts(machines: Inventory, workload: str) -> Mapping[str, Any]:
     known = registry.find(workload)
     facts: dict[str, Any] = {
         "quality": known.QUALITY,
+        "ranked": registry.ranked(workload),
         "tolerance": known.TOLERANCE,
         "size": known.SIZE,
         "cluster": machines.cluster_id,

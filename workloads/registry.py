@@ -65,8 +65,9 @@ class Workload(Protocol):
     """What a workload's module offers; parameters are JSON, after `validate` complete.
 
     `SIZE` is the name of the parameter that says how much data there is. `QUALITY` says what
-    the scores are, of which higher is better, and `TOLERANCE` how far two scores of the same
-    work may lie apart, as a part of their size; 0 where they are equal to the last bit.
+    the scores are, of which higher is better unless `RANKED` is there and False, and
+    `TOLERANCE` how far two scores of the same work may lie apart, as a part of their size; 0
+    where they are equal to the last bit.
     """
 
     NAME: str
@@ -156,6 +157,11 @@ def lock(name: str) -> Path | None:
 def reads_database(name: str) -> bool:
     """Say whether a workload reads from the cluster's database, which then has to run."""
     return bool(getattr(find(name), "DATABASE", False))
+
+
+def ranked(name: str) -> bool:
+    """Say whether a higher score of a workload is a better one, and not just another."""
+    return bool(getattr(find(name), "RANKED", True))
 
 
 def find(name: str) -> Workload:

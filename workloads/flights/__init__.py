@@ -33,6 +33,7 @@ __all__ = [
     "NAME",
     "PRESETS",
     "QUALITY",
+    "RANKED",
     "SIZE",
     "TOLERANCE",
     "combinations",
@@ -51,7 +52,8 @@ __all__ = [
 ]
 
 SIZE = "repeat"
-QUALITY = "the mean of an answer's figures, which says nothing but whether answers are equal"
+QUALITY = "the figures of an answer, which say nothing but whether answers are equal"
+RANKED = False
 # Sums of whole numbers are exact; only a mean may be rounded in another place.
 TOLERANCE = 1e-9
 _OF_ENGINES = ("chunk_mb", "scheduler", "processes", "threads", "hold")
