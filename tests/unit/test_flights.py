@@ -171,7 +171,7 @@ def test_the_baseline_reads_the_same_and_knows_nothing_of_engines():
 
 
 REFUSED = {
-    "dataset": ["mnist", "folder:", 3, "covtype"],
+    "dataset": ["mnist", "folder:", "folder:here", "bucket:", 3, "covtype"],
     "repeat": [0, 10**6, "many", None],
     "files": [0, 2],
     "queries": [[], ["none"], ["flown", "flown"], "flown", [3]],
