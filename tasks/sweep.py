@@ -26,7 +26,7 @@ from tasks import sweep_answer, typed
 from tasks.care import kept_words
 from tasks.progress import Progress
 from tasks.sweep_machines import Machines
-from tasks.sweep_words import PRESETS, SETTINGS
+from tasks.sweep_settings import settings
 from tasks.verb import Answer, listed, verb, whole_number
 from workloads import registry
 from workloads.runs import ENGINES
@@ -70,9 +70,12 @@ class _Sweep:
         "engines": f"engines to compare, separated by commas: {', '.join(ENGINES)}",
         "nodes": "node counts, separated by commas; by default 1 to all machines",
         "repeats": "how often each engine on each number of nodes is measured",
-        "preset": f"a named set of the workload's parameters, {PRESETS}",
+        "preset": "a named set of the workload's parameters, such as tiny; `fab sweep.settings "
+        "--workload NAME` shows all of them",
         "grid": GRID,
-        "set": f"one parameter as key=value: {SETTINGS}; can be given several times",
+        "set": 'one parameter as key=value, such as --set folds=3 or --set "grid.C=[0.1,1]"; '
+        "`fab sweep.settings --workload NAME` shows every one with its meaning and default; "
+        "can be given several times",
         "vary": "measure each value of a parameter, as NAME=V1,V2 (such as "
         "--vary rows=1000,10000); can be given several times, which multiplies",
         "sizes": "measure with this much data, separated by commas: rows of forest, knn, svc, "
@@ -267,4 +270,4 @@ def _command() -> str:
     return typed.again(sys.argv[1:], run, without="fresh")
 
 
-collection = Collection("sweep", run)
+collection = Collection("sweep", run, settings)
