@@ -34,6 +34,7 @@ from workloads.sweeps import results as result_folders
 from workloads.sweeps.history import History, read_history
 from workloads.sweeps.journal import Journal, JournalWriteError
 from workloads.sweeps.measurement import Limits, Measurement
+from workloads.sweeps.plan import Subject
 from workloads.sweeps.records import PlanRecord
 from workloads.sweeps.request import (
     SweepRequest,
@@ -142,7 +143,7 @@ def run(
     counts = counts or tuple(range(1, len(machines.nodes) + 1))
     request = SweepRequest(subject, wanted, counts, count)
     check_size(request)
-    plan = request.record(_machine_facts(machines), _facts(machines, workload))
+    plan = request.record(_machine_facts(machines), _facts(machines, subject))
     sweep = _Sweep(name, folder, request, plan, machines, limits, profile)
     if dry_run:
         history = History() if fresh else read_history(sweep.journal.read().records)
@@ -171,13 +172,16 @@ def _machine_facts(machines: Inventory) -> list[Mapping[str, Any]]:
     ]
 
 
-def _facts(machines: Inventory, workload: str) -> Mapping[str, Any]:
+def _facts(machines: Inventory, subject: Subject) -> Mapping[str, Any]:
     """Return what a reader of the report may ask for and that does not change by itself."""
+    workload = subject.work.workload
+    works = [one.work for one in subject.variations] or [subject.work]
+    tolerances = [registry.tolerance(workload, one.parameters) for one in works]
     known = registry.find(workload)
     facts: dict[str, Any] = {
         "quality": known.QUALITY,
         "ranked": registry.ranked(workload),
-        "tolerance": known.TOLERANCE,
+        "tolerance": None if None in tolerances else known.TOLERANCE,
         "size": known.SIZE,
         "cluster": machines.cluster_id,
         "provider": machines.provider,

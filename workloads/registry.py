@@ -159,6 +159,17 @@ def reads_database(name: str) -> bool:
     return bool(getattr(find(name), "DATABASE", False))
 
 
+def tolerance(name: str, parameters: Mapping[str, Any]) -> float | None:
+    """Return how far two scores of the same work may lie apart, as a part of their size.
+
+    None where nothing can be said of that, because with these parameters the nodes decide what
+    is computed: a workload then offers `tolerance(parameters)`, too.
+    """
+    found = find(name)
+    own = getattr(found, "tolerance", None)
+    return found.TOLERANCE if own is None else cast(float | None, own(parameters))
+
+
 def ranked(name: str) -> bool:
     """Say whether a higher score of a workload is a better one, and not just another."""
     return bool(getattr(find(name), "RANKED", True))

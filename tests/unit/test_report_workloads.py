@@ -66,6 +66,20 @@ def test_quality_over_engines_and_nodes(tmp_path):
     assert "Score: accuracy; higher is better." in page
 
 
+def test_scores_that_the_nodes_decide_raise_no_alarm(tmp_path):
+    facts = {**FACTS, "tolerance": None}
+    entries = shifted(sweep_journal.entries(facts=facts, repeats=1), 1.5)
+    page = build(sweep_journal.write(tmp_path / "xgboost", entries)).html.read_text()
+    assert "Scores are not compared" in page
+    assert "do NOT agree" not in page
+
+
+@pytest.mark.parametrize(("form", "known"), [("trials", 1e-6), ("distributed", None)])
+def test_a_fit_over_all_nodes_is_compared_with_no_other(form, known):
+    assert registry.tolerance("xgboost", {"form": form}) == known
+    assert registry.tolerance("pca", {}) == 1e-4
+
+
 def test_where_no_score_is_better_than_another_none_is_called_the_best(tmp_path):
     facts = {**FACTS, "quality": "the figures of an answer", "ranked": False}
     entries = sweep_journal.entries(facts=facts, repeats=1)
