@@ -33,7 +33,7 @@ _EXAMPLES = {
     "data.get nycflights --to bucket",
     "repeat": "--set repeat=10",
     "files": "--set files=4 --set repeat=10",
-    "queries": '--set queries=["delay-by-origin"]',
+    "queries": """--set 'queries=["delay-by-origin"]'""",
     "format": "--set format=parquet",
     "form": "--set form=dataframe",
     "columns": "--set columns=needed",
