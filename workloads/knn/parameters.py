@@ -18,7 +18,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 _SOURCE = "the configuration of knn"
 _EXAMPLES = {
     "preset": "--preset default",
-    "dataset": "--set dataset=digits",
+    "dataset": "--set dataset=digits; or fab data.get mnist --to bucket, then "
+    "--set dataset=bucket:mnist",
     "rows": "--set rows=1000, or leave rows out for all there are",
     "neighbours": "--set neighbours=[1,3,5]",
     "folds": "--set folds=5",

@@ -32,6 +32,7 @@ __all__ = [
     "NAME",
     "PRESETS",
     "QUALITY",
+    "RANKED",
     "SIZE",
     "TOLERANCE",
     "combinations",
@@ -49,7 +50,8 @@ __all__ = [
 ]
 
 SIZE = "points"
-QUALITY = "variance along a principal axis, as a part of the whole"
+QUALITY = "variance along each principal axis, as a part of the whole"
+RANKED = False
 # Products of single precision are added up in another order than scikit-learn's.
 TOLERANCE = 1e-4
 _SHARED = (checks, bucket_rows, chunks, points, programs, reading)
