@@ -68,13 +68,13 @@ def fit(name, dataset, spread):
     asked = {"pca": PCA, "kmeans": KMEANS}[name]
     parameters = workload.validate({**asked, "dataset": dataset})
     home = str(Path("~/.tandem").expanduser())
-    connected = Connected("plain", None, ("head",), 2, home)
+    connected = Connected("plain", None, ("head",), 3, home)
     given = {"data": vars(points.data(parameters)), "chunk_rows": parameters["chunk_rows"]}
     if name == "pca":
         (found,) = gram.fit(spread, connected, tasks=3, components=3, **given)
         return found["scores"], found["extra"]
     found, rows, extra = lloyd.fit(
-        spread, connected, tasks=3, clusters=3, iterations=5, seed=parameters["seed"], **given
+        spread, connected, clusters=3, iterations=5, seed=parameters["seed"], **given
     )
     return [-found.inertia / rows], extra
 

@@ -165,7 +165,7 @@ def test_every_engine_finds_the_same_centres_to_the_last_bit(engine, home, tmp_p
     spec = workload_spec("kmeans", home, KMEANS, **engine.place())
     found, _ = driven(tmp_path, spec)
 
-    def spread(function, parts, **arguments):
+    def spread(function, parts, named=None, **arguments):
         return [function(part, **arguments) for part in parts]
 
     here = Connected("plain", None, ("head",), 1, str(home))
@@ -173,7 +173,7 @@ def test_every_engine_finds_the_same_centres_to_the_last_bit(engine, home, tmp_p
     described = data(spec.parameters)
     for result in found:
         fit, rows, _ = lloyd.fit(
-            spread, here, tasks=3, data=vars(described), **result.parameters, **given
+            spread, here, data=vars(described), **result.parameters, **given
         )
         assert result.scores == (-fit.inertia / rows,)
 
