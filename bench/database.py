@@ -8,11 +8,11 @@ that were loaded. Beside ours, on Ray: its own `ray.data.read_sql` with psycopg.
 from one server on the head, which computes on its share of processor beside the engine.
 """
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
 
+from bench.contest import parse, turns
 from bench.machine import facts, keep, spread
 from bench.machines import Cluster, cluster
 from provision import database
@@ -34,36 +34,19 @@ PREPARING_CPUS = 0.6
 
 def main() -> None:
     """Measure and keep the figures."""
-    options = parse()
+    options = parse(__doc__, points=POINTS, try_points=TRY_POINTS)
     machine = facts()
     parameters = classification.validate({"preset": "default", "points": options.points})
     found: dict[str, list[dict[str, Any]]] = {}
     with cluster(nodes=3, cpus=options.cpus) as made:
         loads = [load(made, parameters, fresh=repeat > 0) for repeat in range(options.repeats)]
         print(f"loaded in {[one['load_seconds'] for one in loads]} s", flush=True)
-        for repeat in range(options.repeats):
-            names = list(CONTESTANTS)
-            for name in names if repeat % 2 == 0 else reversed(names):
-                one = measure(made, parameters, name)
-                found.setdefault(name, []).append(one)
-                print(f"{repeat + 1} {name:18} read {one['read_seconds']:7.2f} s", flush=True)
+        for repeat, name in turns(CONTESTANTS, options.repeats):
+            one = measure(made, parameters, name)
+            found.setdefault(name, []).append(one)
+            print(f"{repeat} {name:18} read {one['read_seconds']:7.2f} s", flush=True)
         path = keep(f"database{options.suffix}", machine, figures(parameters, loads, found))
     print(f"kept in {path}")
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--points", type=int)
-    parser.add_argument("--cpus", type=float, default=0.3)
-    parser.add_argument("--try", dest="trial", action="store_true")
-    options = parser.parse_args()
-    options.points = options.points or (TRY_POINTS if options.trial else POINTS)
-    options.repeats = 1 if options.trial else options.repeats
-    options.suffix = "_try" if options.trial else ""
-    return options
 
 
 def load(made: Cluster, parameters: dict[str, Any], *, fresh: bool) -> dict[str, Any]:

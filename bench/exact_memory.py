@@ -63,7 +63,7 @@ def main() -> None:
     with cluster(nodes=3, cpus=options.cpus, memory=MEMORY[options.case]) as made:
         place = where(made.inventory)
         with made.faster(PREPARING_CPUS):
-            prepare_data(made, work)
+            prepare_data(made, work.data)
         for engine in options.engines:
             for builder in options.builders:
                 found[f"{builder} on {engine}"] = search(made, work, engine, builder)

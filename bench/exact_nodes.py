@@ -42,7 +42,7 @@ def main() -> None:
     with cluster(nodes=max(COUNTS), cpus=options.cpus) as made:
         place = where(made.inventory)
         for work in works.values():
-            prepare_data(made, work)
+            prepare_data(made, work.data)
         for repeat in range(options.repeats):
             for builder in options.builders:
                 one_repeat(made, works[builder], builder, options.engines, repeat, found)

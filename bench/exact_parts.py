@@ -74,10 +74,10 @@ def prepare(home: Path, rows: int, builder: str) -> dict:
 
     from workloads import forest
     from workloads.data import datasets
+    from workloads.data.named import data
     from workloads.forest.exact.preparation import note_path, read_note
     from workloads.forest.exact.sharing import forest_data
     from workloads.forest.fits import make_splitter
-    from workloads.forest.parameters import data
 
     spec = spec_of(home, rows, builder)
     with Watched() as watched:

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.contest import PEERS_LOCK, turns
 from bench.exact_search import (
     ALPHAS,
     DEPTHS,
@@ -33,7 +34,6 @@ from bench.machine import facts, keep, spread
 from bench.machines import Cluster, cluster
 from contracts.trial import canonical
 
-PEERS_LOCK = Path(__file__).with_name("peers.lock")
 PROGRAM = Path(__file__).with_name("peer_searches.py")
 # Each with the engine that it needs; ours with the builder, too.
 PEERS = {
@@ -68,19 +68,18 @@ def main() -> None:
         with made.faster(PREPARING_CPUS):
             if set(options.peers) & set(PEERS):
                 print("the peers' environment is brought to the nodes", flush=True)
-                prepare_data(made, work, PEERS_LOCK)
-            prepare_data(made, work)
-        for repeat in range(options.repeats):
-            for name in options.peers if repeat % 2 == 0 else reversed(options.peers):
-                one = measure(made, work, name, name in options.third)
-                found.setdefault(name, []).append(one)
-                print(
-                    f"{repeat + 1} {name:26} {one['wall_seconds']:8.1f} s, "
-                    f"CPU {one['cpu_seconds']:8.1f} s{one['measured']}",
-                    flush=True,
-                )
-                document = figures(work, place, found)
-                path = keep(f"exact_peers{options.suffix}", machine, document)
+                prepare_data(made, work.data, PEERS_LOCK)
+            prepare_data(made, work.data)
+        for repeat, name in turns(options.peers, options.repeats):
+            one = measure(made, work, name, name in options.third)
+            found.setdefault(name, []).append(one)
+            print(
+                f"{repeat} {name:26} {one['wall_seconds']:8.1f} s, "
+                f"CPU {one['cpu_seconds']:8.1f} s{one['measured']}",
+                flush=True,
+            )
+            document = figures(work, place, found)
+            path = keep(f"exact_peers{options.suffix}", machine, document)
     for name, ratio in document["faster_than_ray_tune"].items():
         print(f"{name:26} {ratio['wall']:6.2f} times (to reach {ratio['to_reach']})")
     print(f"equal scores: {document['equal_scores']}; kept in {path}")

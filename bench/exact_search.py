@@ -88,10 +88,10 @@ def grid_of(trees: int) -> dict[str, list[Any]]:
     return {"n_estimators": sizes, "max_depth": list(DEPTHS), "ccp_alpha": list(ALPHAS)}
 
 
-def prepare_data(made: Cluster, work: Work, lock: Path = LOCK) -> None:
+def prepare_data(made: Cluster, data: datasets.Data, lock: Path = LOCK) -> None:
     """Make the raw data on every node, as if it lay there already; nothing is coded."""
     endpoint = made.bring(None, nodes=len(made.inventory.nodes), lock=lock)
-    task = {"home": endpoint.home, "data": vars(work.data)}
+    task = {"home": endpoint.home, "data": vars(data)}
     for node in made.inventory.nodes:
         made.python(node, endpoint, PREPARE, task)
 

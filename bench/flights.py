@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from bench.contest import turns
 from bench.machine import facts, keep, spread
 from bench.machines import LOCK, Cluster, cluster
 from workloads import flights, registry
@@ -49,12 +50,10 @@ def main() -> None:
     found: Found = {}
     with cluster(nodes=3, cpus=options.cpus) as made:
         size = prepare(made, parameters)
-        for repeat in range(options.repeats):
-            places = list(PLACES)
-            for place in places if repeat % 2 == 0 else reversed(places):
-                for name, one in measure(made, parameters, place, options.forms).items():
-                    found.setdefault(name, []).append(one)
-                    print(f"{repeat + 1} {name:28} {one['wall_seconds']:7.1f} s", flush=True)
+        for repeat, place in turns(PLACES, options.repeats):
+            for name, one in measure(made, parameters, place, options.forms).items():
+                found.setdefault(name, []).append(one)
+                print(f"{repeat} {name:28} {one['wall_seconds']:7.1f} s", flush=True)
         path = keep(f"flights{options.suffix}", machine, figures(parameters, size, found))
     print(f"kept in {path}")
 

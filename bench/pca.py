@@ -9,71 +9,44 @@ and ends with the components. The nodes have the peers' environment (bench/peers
 which dask-ml is; it reads the same ranges of bytes into the arrays of its workers.
 """
 
-import argparse
 import dataclasses
 import os
 from pathlib import Path
 from typing import Any
 
+from bench.contest import BESIDE_DASK_ML, PEERS_LOCK, faster, parse, turns
 from bench.machine import facts, keep, spread
 from bench.machines import Cluster, cluster
 from contracts import inventory
 from workloads import pca
 from workloads.data.points import data
 
-PEERS_LOCK = Path(__file__).with_name("peers.lock")
 PROGRAM = Path(__file__).with_name("pca_form.py")
 DATA = "blobs:54x10,noise=0.05,seed=0"
 NAME = "bench-points"
-# Name: engine, form, nodes.
-CONTESTANTS = {
-    "scikit-learn": (None, "baseline", 1),
-    "tandem dask on 1": ("dask", "on_dask", 1),
-    "tandem dask on 3": ("dask", "on_dask", 3),
-    "dask-ml on 3": ("dask", "dask-ml", 3),
-    "tandem ray on 1": ("ray", "on_ray", 1),
-    "tandem ray on 3": ("ray", "on_ray", 3),
-}
 POINTS, TRY_POINTS = 2_000_000, 100_000
 TO_REACH = 2.2
 
 
 def main() -> None:
     """Measure and keep the figures."""
-    options = parse()
+    options = parse(__doc__, points=POINTS, try_points=TRY_POINTS)
     machine = facts()
     found: dict[str, list[dict[str, Any]]] = {}
     with cluster(nodes=3, cpus=options.cpus) as made:
         made = with_bucket(made, options.points)
         parameters = pca.validate({"dataset": f"bucket:{NAME}", "points": options.points})
-        for repeat in range(options.repeats):
-            names = list(CONTESTANTS)
-            for name in names if repeat % 2 == 0 else reversed(names):
-                one = measure(made, parameters, name)
-                found.setdefault(name, []).append(one)
-                print(
-                    f"{repeat + 1} {name:18} {one['wall_seconds']:7.1f} s, reading "
-                    f"{one['read_seconds'] or 0:6.1f} s, CPU {one['cpu_seconds']:7.1f} s, "
-                    f"explained {one['explained']:.6f}",
-                    flush=True,
-                )
+        for repeat, name in turns(BESIDE_DASK_ML, options.repeats):
+            one = measure(made, parameters, name)
+            found.setdefault(name, []).append(one)
+            print(
+                f"{repeat} {name:18} {one['wall_seconds']:7.1f} s, reading "
+                f"{one['read_seconds'] or 0:6.1f} s, CPU {one['cpu_seconds']:7.1f} s, "
+                f"explained {one['explained']:.6f}",
+                flush=True,
+            )
         path = keep(f"pca{options.suffix}", machine, figures(parameters, found))
     print(f"kept in {path}")
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--points", type=int)
-    parser.add_argument("--cpus", type=float, default=0.3)
-    parser.add_argument("--try", dest="trial", action="store_true")
-    options = parser.parse_args()
-    options.points = options.points or (TRY_POINTS if options.trial else POINTS)
-    options.repeats = 1 if options.trial else options.repeats
-    options.suffix = "_try" if options.trial else ""
-    return options
 
 
 def with_bucket(made: Cluster, points: int) -> Cluster:
@@ -89,7 +62,7 @@ def with_bucket(made: Cluster, points: int) -> Cluster:
 
 
 def measure(made: Cluster, parameters: dict[str, Any], name: str) -> dict[str, Any]:
-    engine, form, nodes = CONTESTANTS[name]
+    engine, form, nodes = BESIDE_DASK_ML[name]
     endpoint = made.bring(engine, nodes=nodes, lock=PEERS_LOCK)
     place = made.place(engine, endpoint)
     given = {
@@ -117,25 +90,11 @@ def figures(
         }
         for name, records in found.items()
     }
-
-    def ratio(slow: str, fast: str) -> float:
-        one, other = (table[name]["wall_seconds"]["median"] for name in (slow, fast))
-        return round(float(one / other), 2)
-
-    ours = {engine: f"tandem {engine} on 3" for engine in ("dask", "ray")}
     return {
         "work": parameters,
         "forms": table,
         "to_reach": TO_REACH,
-        "faster_than_its_one_node": {
-            engine: ratio(f"tandem {engine} on 1", name) for engine, name in ours.items()
-        },
-        "faster_than_scikit_learn_on_one": {
-            engine: ratio("scikit-learn", name) for engine, name in ours.items()
-        },
-        "faster_than_dask_ml_on_3": {
-            engine: ratio("dask-ml on 3", name) for engine, name in ours.items()
-        },
+        **faster(table),
         "versions": next(iter(found.values()))[0]["versions"],
     }
 

@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from bench.contest import turns
 from bench.machine import facts, keep, spread
 from bench.machines import Cluster, cluster
 from workloads.sweeps.journal import Journal
@@ -40,11 +41,10 @@ def measured(made: Cluster, repeats: int) -> dict[str, list[RunRecord]]:
     words += ["--workload", "kmeans", "--nodes", "2", "--no-baseline"]
     words += ["--results", str(made.state / "results")]
     kinds = {"with": ["--profile"], "without": []}
-    for repeat in range(1, repeats + 1):
-        for name in list(kinds) if repeat % 2 else reversed(kinds):
-            print(f"repeat {repeat} of {repeats}, {name} a profile", flush=True)
-            own = ["--name", name, "--repeats", str(repeat), *kinds[name]]
-            made.fab("sweep.run", *words, *own)
+    for repeat, name in turns(kinds, repeats):
+        print(f"repeat {repeat} of {repeats}, {name} a profile", flush=True)
+        own = ["--name", name, "--repeats", str(repeat), *kinds[name]]
+        made.fab("sweep.run", *words, *own)
     return {name: rows_of(made.state / "results" / name) for name in kinds}
 
 

@@ -11,11 +11,12 @@ import argparse
 import statistics
 from typing import Any
 
-from bench.exact_search import PREPARE
+from bench.exact_search import prepare_data
 from bench.machine import facts, keep, spread
 from bench.machines import ROOT, Cluster, cluster
 from workloads import registry, resnet
-from workloads.resnet.parameters import RECIPE, data
+from workloads.data.named import data
+from workloads.resnet.parameters import RECIPE
 
 PROGRAM = ROOT / "bench" / "resnet_form.py"
 # Name: engine, form, nodes.
@@ -46,10 +47,7 @@ def main() -> None:
     found: dict[str, dict[str, Any]] = {}
     with cluster(nodes=3, cpus=options.cpus, memory="2g") as made:
         with made.faster(PREPARING_CPUS):
-            endpoint = made.bring(None, nodes=3, lock=lock)
-            task = {"home": endpoint.home, "data": vars(data(parameters))}
-            for node in made.inventory.nodes:
-                made.python(node, endpoint, PREPARE, task)
+            prepare_data(made, data(parameters), lock)
         for name in options.only or CONTESTANTS:
             seeds = list(range(options.seeds if name in SEEDED else 1))
             found[name] = measure(made, parameters, name, seeds, lock)

@@ -46,12 +46,9 @@ def generate(
     to: str = "",
 ) -> Answer:
     """Write data into files of a new folder, with their checksums."""
-    from workloads.data import datasets, files
+    from workloads.data import catalogue, datasets, files
 
-    if not datasets.is_name(dataset):
-        raise UsageError(
-            f"There is no data set {dataset!r:.80}.", next_step="fab data.list shows all"
-        )
+    catalogue.check_name(dataset)
     if form not in files.FORMS:
         raise UsageError(
             f"--form {form!r:.80} is none of {', '.join(files.FORMS)}.", next_step="--form csv"
@@ -72,7 +69,7 @@ def generate(
     answer = {**document, "folder": str(folder)}
     if to:
         answer["bucket"] = data_get.put(folder, folder.name)
-        text += f"\nPut into {answer['bucket']['place']}"
+        text += f"\n{data_get.put_words(answer['bucket'])}"
     return Answer(answer, text)
 
 

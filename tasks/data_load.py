@@ -68,12 +68,9 @@ def load(
 
 def _wanted(dataset: str, rows: list[int | None]) -> list["Data"]:
     """Return the data that were asked for, each number of rows by itself."""
-    from workloads.data import blobs, datasets
+    from workloads.data import blobs, catalogue, datasets
 
-    if not datasets.is_name(dataset):
-        raise UsageError(
-            f"There is no data set {dataset!r:.80}.", next_step="fab data.list shows all"
-        )
+    catalogue.check_name(dataset)
     recipe = blobs.parse(dataset)
     name = recipe.name if recipe else datasets.settle_name(dataset)
     most = datasets.most_rows(name)

@@ -26,7 +26,7 @@ from tasks import sweep_answer, typed
 from tasks.care import kept_words
 from tasks.progress import Progress
 from tasks.sweep_machines import Machines
-from tasks.sweep_words import PRESETS, SETTINGS
+from tasks.sweep_settings import settings
 from tasks.verb import Answer, listed, verb, whole_number
 from workloads import registry
 from workloads.runs import ENGINES
@@ -34,6 +34,7 @@ from workloads.sweeps import results as result_folders
 from workloads.sweeps.history import History, read_history
 from workloads.sweeps.journal import Journal, JournalWriteError
 from workloads.sweeps.measurement import Limits, Measurement
+from workloads.sweeps.plan import Subject
 from workloads.sweeps.records import PlanRecord
 from workloads.sweeps.request import (
     SweepRequest,
@@ -70,9 +71,12 @@ class _Sweep:
         "engines": f"engines to compare, separated by commas: {', '.join(ENGINES)}",
         "nodes": "node counts, separated by commas; by default 1 to all machines",
         "repeats": "how often each engine on each number of nodes is measured",
-        "preset": f"a named set of the workload's parameters, {PRESETS}",
+        "preset": "a named set of the workload's parameters, such as tiny; `fab sweep.settings "
+        "--workload NAME` shows all of them",
         "grid": GRID,
-        "set": f"one parameter as key=value: {SETTINGS}; can be given several times",
+        "set": 'one parameter as key=value, such as --set folds=3 or --set "grid.C=[0.1,1]"; '
+        "`fab sweep.settings --workload NAME` shows every one with its meaning and default; "
+        "can be given several times",
         "vary": "measure each value of a parameter, as NAME=V1,V2 (such as "
         "--vary rows=1000,10000); can be given several times, which multiplies",
         "sizes": "measure with this much data, separated by commas: rows of forest, knn, svc, "
@@ -139,7 +143,7 @@ def run(
     counts = counts or tuple(range(1, len(machines.nodes) + 1))
     request = SweepRequest(subject, wanted, counts, count)
     check_size(request)
-    plan = request.record(_machine_facts(machines), _facts(machines, workload))
+    plan = request.record(_machine_facts(machines), _facts(machines, subject))
     sweep = _Sweep(name, folder, request, plan, machines, limits, profile)
     if dry_run:
         history = History() if fresh else read_history(sweep.journal.read().records)
@@ -168,17 +172,21 @@ def _machine_facts(machines: Inventory) -> list[Mapping[str, Any]]:
     ]
 
 
-def _facts(machines: Inventory, workload: str) -> Mapping[str, Any]:
+def _facts(machines: Inventory, subject: Subject) -> Mapping[str, Any]:
     """Return what a reader of the report may ask for and that does not change by itself."""
+    workload = subject.work.workload
+    works = [one.work for one in subject.variations] or [subject.work]
+    tolerances = [registry.tolerance(workload, one.parameters) for one in works]
     known = registry.find(workload)
     facts: dict[str, Any] = {
         "quality": known.QUALITY,
-        "tolerance": known.TOLERANCE,
+        "ranked": registry.ranked(workload),
+        "tolerance": None if None in tolerances else known.TOLERANCE,
         "size": known.SIZE,
         "cluster": machines.cluster_id,
         "provider": machines.provider,
         "region": machines.region,
-        "lock": node_image.lock_fingerprint(registry.lock(workload) or LOCK),
+        "lock": node_image.lock_fingerprint(_lock(workload)),
         "operator": f"{platform.system()} {platform.machine()}",
         "operator_cores": os.cpu_count() or 0,
         "operator_python": platform.python_version(),
@@ -186,6 +194,11 @@ def _facts(machines: Inventory, workload: str) -> Mapping[str, Any]:
     if machines.provider == "local":
         facts["node_image"] = node_image.wanted_tag(LOCK)
     return facts
+
+
+def _lock(workload: str) -> Path:
+    """Return the locked packages that the nodes need for a workload."""
+    return registry.lock(workload) or LOCK
 
 
 def _run(sweep: _Sweep, fresh: bool) -> Answer:
@@ -221,7 +234,7 @@ def _measure(sweep: _Sweep, journal: Journal, history: History, tell: Progress) 
             tell(Event("sweep", "profile", "skipped", 0.0, words))
         return
     ours = {one.folder for attempts in history.attempts.values() for one in attempts}
-    lock = registry.lock(sweep.plan.work.workload) or LOCK
+    lock = _lock(sweep.plan.work.workload)
     database = registry.reads_database(sweep.plan.work.workload)
     machines = Machines(sweep.inventory, state_folder(), lock, tell, ours, database=database)
     measurement = Measurement(
@@ -266,4 +279,4 @@ def _command() -> str:
     return typed.again(sys.argv[1:], run, without="fresh")
 
 
-collection = Collection("sweep", run)
+collection = Collection("sweep", run, settings)

@@ -1,11 +1,11 @@
 """Checks of parameters that more than one workload makes."""
 
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from contracts.schema import Problems
-from workloads.data.datasets import Data
 
 MOST_VALUES = 200
 
@@ -36,31 +36,60 @@ def over_preset(
     return given, {**defaults, **preset(problems, parameters, presets), **given}
 
 
-def between(least: int, most: int) -> Callable[[int], str | None]:
+def between(least: float, most: float) -> Callable[[float], str | None]:
     """Return the rule that a number lies between two, both allowed."""
     return lambda value: None if least <= value <= most else f"must be from {least} to {most}"
+
+
+def below_one(value: float) -> str | None:
+    """Return what is wrong with a number that is a part of a whole, and not all of it."""
+    return None if 0 <= value < 1 else "must be from 0 to below 1"
+
+
+def above_zero(value: float) -> str | None:
+    """Return what is wrong with a number that must be above zero, and finite."""
+    return None if math.isfinite(value) and value > 0 else "must be above 0"
+
+
+def one_of(known: Collection[str]) -> Callable[[str], str | None]:
+    """Return the rule that a text is one of those known."""
+    return lambda value: None if value in known else f"must be one of {', '.join(known)}"
+
+
+def different(
+    problems: Problems,
+    document: Mapping[str, Any],
+    key: str,
+    words: str,
+    good: Callable[[Any], bool],
+) -> list[Any]:
+    """Return a list of different texts or numbers that are good, of which `words` tell.
+
+    It is empty, with a problem, if there is no such list.
+    """
+    found = problems.value(document, key, list)
+    if found is None:
+        return []
+    fine = all(isinstance(one, str | int | float) and good(one) for one in found)
+    if not found or not fine or len(set(found)) < len(found) or len(found) > MOST_VALUES:
+        problems.add(key, f"must be 1 to {MOST_VALUES} different {words}, is {found!r:.80}")
+        return []
+    return list(found)
 
 
 def whole_numbers(
     problems: Problems, document: Mapping[str, Any], key: str, *, least: int
 ) -> list[int]:
     """Return a list of different whole numbers; an empty one, with a problem, if it is none."""
-    found = problems.value(document, key, list)
-    if found is None:
-        return []
-    good = all(type(one) is int and one >= least for one in found)
-    if not found or not good or len(set(found)) < len(found) or len(found) > MOST_VALUES:
-        problems.add(
-            key,
-            f"must be 1 to {MOST_VALUES} different whole numbers from {least}, "
-            f"is {found!r:.80}",
-        )
-        return []
-    return list(found)
+
+    def good(one: Any) -> bool:
+        return type(one) is int and one >= least
+
+    return different(problems, document, key, f"whole numbers from {least}", good)
 
 
 def same_version(
-    problems: Problems, given: Mapping[str, Any], found: Data, source: str
+    problems: Problems, given: Mapping[str, Any], version: str, source: str
 ) -> None:
     """Refuse parameters that were made complete with other data than there are here.
 
@@ -69,8 +98,8 @@ def same_version(
     InvalidDocument
         If the `data_version` in `given` is another.
     """
-    if given.get("data_version", found.version) != found.version:
-        words = f"is {given['data_version']!r}, but is {found.version} here"
+    if given.get("data_version", version) != version:
+        words = f"is {given['data_version']!r}, but is {version} here"
         problems.add("data_version", words)
         problems.raise_if_any(source, next_step="leave data_version out")
 

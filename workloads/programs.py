@@ -78,12 +78,17 @@ def spread_on_dask(client: Any, count: Count | None = None) -> Spread:
         name = _name(named or function)
         tasks = client.map(function, parts, key=name, pure=False, retries=0, **given)
         if count is not None:
-            done = itertools.count(1)
-            for task in tasks:
-                task.add_done_callback(lambda _: count(next(done), len(parts)))
+            counting(tasks, count)
         return list(client.gather(tasks))
 
     return spread
+
+
+def counting(tasks: Sequence[Any], count: Count) -> None:
+    """Tell how many of Dask's futures are done, each time that one is."""
+    done = itertools.count(1)
+    for task in tasks:
+        task.add_done_callback(lambda _: count(next(done), len(tasks)))
 
 
 def spread_on_ray(ray: Any, count: Count | None = None) -> Spread:
@@ -100,13 +105,19 @@ def spread_on_ray(ray: Any, count: Count | None = None) -> Spread:
     ) -> list[Any]:
         task = _remote(ray, function, _name(named or function))
         asked = [task.remote(part, **given) for part in parts]
-        left = asked if count is not None else []
-        while left and count is not None:
-            _, left = ray.wait(left, num_returns=len(left), timeout=COUNT_SECONDS)
-            count(len(asked) - len(left), len(asked))
+        if count is not None:
+            waiting(ray, asked, count)
         return list(ray.get(asked))
 
     return spread
+
+
+def waiting(ray: Any, asked: Sequence[Any], count: Count) -> None:
+    """Wait for results of Ray, and tell how many are there, once a second or so."""
+    left = list(asked)
+    while left:
+        _, left = ray.wait(left, num_returns=len(left), timeout=COUNT_SECONDS)
+        count(len(asked) - len(left), len(asked))
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -142,6 +153,11 @@ def on_every_ray_node(ray: Any, function: Callable[..., Any], *arguments: Any) -
         for _ in range(int(node["Resources"].get("CPU", 0)))
     ]
     return list(ray.get(calls))
+
+
+def reference(trial: Mapping[str, Any], found: Mapping[str, Any]) -> TrialResult:
+    """Return a result of the reference, from what a program would return for the trial."""
+    return TrialResult("", "ok", trial, tuple(found["scores"]), extra=found.get("extra", {}))
 
 
 def best_of(data: str, results: Sequence[TrialResult]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, cast, runtime_checkable
 
 from contracts.errors import UsageError
@@ -65,8 +66,9 @@ class Workload(Protocol):
     """What a workload's module offers; parameters are JSON, after `validate` complete.
 
     `SIZE` is the name of the parameter that says how much data there is. `QUALITY` says what
-    the scores are, of which higher is better, and `TOLERANCE` how far two scores of the same
-    work may lie apart, as a part of their size; 0 where they are equal to the last bit.
+    the scores are, of which higher is better unless `RANKED` is there and False, and
+    `TOLERANCE` how far two scores of the same work may lie apart, as a part of their size; 0
+    where they are equal to the last bit.
     """
 
     NAME: str
@@ -137,9 +139,20 @@ def data_version(parameters: Mapping[str, Any]) -> str:
     return str(parameters["data_version"])
 
 
+def files_of(own: str, *shared: ModuleType) -> list[Path]:
+    """Return the files beside a workload's own `__file__`, and those of shared modules."""
+    others = [Path(str(one.__file__)) for one in shared]
+    return [*sorted(Path(own).parent.glob("*.py")), *others]
+
+
 def libraries() -> dict[str, str]:
     """Return the versions of scikit-learn and NumPy; offered where these decide the scores."""
-    return {name: metadata.version(name) for name in ("scikit-learn", "numpy")}
+    return versions("scikit-learn", "numpy")
+
+
+def versions(*distributions: str) -> dict[str, str]:
+    """Return the versions, by name, of distributions that are installed."""
+    return {name: metadata.version(name) for name in distributions}
 
 
 def names() -> tuple[str, ...]:
@@ -156,6 +169,22 @@ def lock(name: str) -> Path | None:
 def reads_database(name: str) -> bool:
     """Say whether a workload reads from the cluster's database, which then has to run."""
     return bool(getattr(find(name), "DATABASE", False))
+
+
+def tolerance(name: str, parameters: Mapping[str, Any]) -> float | None:
+    """Return how far two scores of the same work may lie apart, as a part of their size.
+
+    None where nothing can be said of that, because with these parameters the nodes decide what
+    is computed: a workload then offers `tolerance(parameters)`, too.
+    """
+    found = find(name)
+    own = getattr(found, "tolerance", None)
+    return found.TOLERANCE if own is None else cast(float | None, own(parameters))
+
+
+def ranked(name: str) -> bool:
+    """Say whether a higher score of a workload is a better one, and not just another."""
+    return bool(getattr(find(name), "RANKED", True))
 
 
 def find(name: str) -> Workload:

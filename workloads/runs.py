@@ -1,7 +1,6 @@
 """What the driver of one run is asked to do: the file `spec.json` in the run's folder."""
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from contracts.errors import InvalidDocument
 from contracts.files import write_json
 from contracts.schema import Problems, parse_document, read_document
 from contracts.trial import TrialResult, parse_result
+from workloads import checks
 
 SCHEMA = 1
 ENGINES = ("ray", "dask", "plain")
@@ -135,7 +135,7 @@ def _build(document: Mapping[str, Any], source: str) -> RunSpec:
     problems.unknown_keys("", document, [*names, "schema"])
     kinds: dict[str, tuple[type | tuple[type, ...], Any]] = {
         "run_id": (str, _id_rule),
-        "engine": (str, _engine_rule),
+        "engine": (str, checks.one_of(ENGINES)),
         "nodes": (list, _names_rule),
         "addresses": (dict, _texts_rule),
         "slots": (dict, _slots_rule),
@@ -144,8 +144,8 @@ def _build(document: Mapping[str, Any], source: str) -> RunSpec:
         "seed": (int, None),
         "parameters": (dict, None),
         "trials": (list, None),
-        "run_deadline_seconds": ((int, float), _duration_rule),
-        "unit_deadline_seconds": ((int, float), _duration_rule),
+        "run_deadline_seconds": ((int, float), checks.above_zero),
+        "unit_deadline_seconds": ((int, float), checks.above_zero),
         "max_attempts": (int, _from_one_rule),
         "continues": (list, _earlier_rule),
         "profile": (bool, None),
@@ -210,10 +210,6 @@ def _earlier_rule(value: list[Any]) -> str | None:
     return next((problem for problem in found if problem), None)
 
 
-def _engine_rule(value: str) -> str | None:
-    return None if value in ENGINES else f"must be one of {', '.join(ENGINES)}"
-
-
 def _names_rule(value: list[Any]) -> str | None:
     good = value and all(isinstance(one, str) and one for one in value)
     return None if good and len(set(value)) == len(value) else "must hold different names"
@@ -231,7 +227,3 @@ def _slots_rule(value: dict[str, Any]) -> str | None:
 
 def _from_one_rule(value: int) -> str | None:
     return None if value >= 1 else "must be 1 or more"
-
-
-def _duration_rule(value: float) -> str | None:
-    return None if math.isfinite(value) and value > 0 else "must be above 0"

@@ -190,7 +190,8 @@ def open_store(settings: Path = SETTINGS) -> Store:
         raise UsageError(
             "This cluster has no bucket.",
             cause=f"{settings}: {error}",
-            next_step="name one in the inventory as bucket, then fab cluster.start",
+            next_step="fab local.bucket for local machines; else name one in the inventory as "
+            "bucket; then fab cluster.start",
         ) from error
     return Store(*where, _present(CREDENTIALS.expanduser()))
 
@@ -209,7 +210,8 @@ def operators_store() -> Store:
         raise UsageError(
             f"The inventory of {known.cluster_id!r} names no bucket.",
             cause=f"It is {path}.",
-            next_step="pulumi up --stack aws makes one; or name one in the inventory as bucket",
+            next_step="fab local.bucket makes one for local machines, pulumi up on a cloud; or "
+            "name one in the inventory as bucket",
         )
     own = _present(machine_files.store(state_folder(), known.cluster_id))
     return Store(known.bucket, known.bucket_region or known.region, known.cluster_id, own)

@@ -33,6 +33,23 @@ def operator(machines: Machines) -> Iterator[Operator]:
         made.stop()
 
 
+@pytest.fixture(scope="module")
+def loaded(operator: Operator) -> Any:
+    """What the verb said when it loaded the data of the tiny preset into the database."""
+    # It describes data when it is imported, for which no other file has to wait.
+    from tests.integration import database_at_work
+
+    return database_at_work.load(operator)
+
+
+@pytest.fixture(scope="module")
+def member(operator: Operator, loaded: Any) -> Any:
+    """Two machines that may read from the database; the second is no head."""
+    from tests.integration import database_at_work
+
+    return database_at_work.members(operator)
+
+
 @pytest.fixture
 def other(operator: Operator, tmp_path: Path) -> Iterator[Callable[..., Operator]]:
     """Give a function that makes an operator whose inventory differs."""

@@ -2,16 +2,22 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from contracts.environment import RAY_CLIENT
+from contracts.trial import TrialResult
+from tests.doubles.run_specs import write_run
 from workloads.engines import knock
+from workloads.runs import RunSpec
+from workloads.sweeps.driver_output import DriverOutput, Observed
 
 ROOT = Path(__file__).resolve().parents[2]
 # Not 127.0.0.1, in place of which clients of Ray take the address that the machine has outside.
@@ -42,9 +48,17 @@ class Loopback:
         }
 
 
+def on_loopback(engine: str, folder: Path) -> AbstractContextManager[Loopback]:
+    """Start two nodes of an engine, with what they write in a folder; end them at the end."""
+    return {"dask": _dask_on_loopback, "ray": _ray_on_loopback}[engine](folder)
+
+
 @contextlib.contextmanager
-def dask_on_loopback(folder: Path, port: int) -> Iterator[Loopback]:
-    """Start a scheduler and two workers as processes; end them at the end."""
+def _dask_on_loopback(folder: Path) -> Iterator[Loopback]:
+    """Start a scheduler and two workers as processes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
     with contextlib.ExitStack() as stack:
         own = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
@@ -64,8 +78,8 @@ def dask_on_loopback(folder: Path, port: int) -> Iterator[Loopback]:
 
 
 @contextlib.contextmanager
-def ray_on_loopback(folder: Path) -> Iterator[Loopback]:
-    """Start two nodes of Ray, which ask for a token; end them at the end."""
+def _ray_on_loopback(folder: Path) -> Iterator[Loopback]:
+    """Start two nodes of Ray, which ask for a token."""
     token = folder / "token"
     token.write_text("0123456789abcdef" * 4)
     token.chmod(0o600)
@@ -96,6 +110,17 @@ def ray_on_loopback(folder: Path) -> Iterator[Loopback]:
         finally:
             words.close()
             process.wait(timeout=60)
+
+
+def driven(folder: Path, spec: RunSpec) -> tuple[list[TrialResult], Observed]:
+    """Drive a run to its end; return its results in the order of its trials, and the rest."""
+    write_run(folder, spec)
+    with drive(folder) as process:
+        assert process.wait(timeout=300) == 0, (folder / "results.jsonl").read_text()
+    output = DriverOutput(spec.trials)
+    found = {one.trial_id: one for one in output.feed((folder / "results.jsonl").read_bytes())}
+    assert (output.observed.ended, output.observed.rejected) == ("finished", [])
+    return [found[trial.trial_id] for trial in spec.trials], output.observed
 
 
 def drive(folder: Path) -> subprocess.Popen[bytes]:

@@ -11,9 +11,7 @@ from provision.credentials import Credentials
 from tests.integration.database_at_work import (
     TABLE,
     TINY,
-    load,
     load_words,
-    members,
     python_on,
 )
 from workloads import classification
@@ -21,18 +19,6 @@ from workloads import database as client
 from workloads.data.points import data
 
 pytestmark = pytest.mark.timeout(1200)
-
-
-@pytest.fixture(scope="module")
-def loaded(operator):
-    """What the verb said when it loaded the data of the tiny preset."""
-    return load(operator)
-
-
-@pytest.fixture(scope="module")
-def member(operator, loaded):
-    """Two machines that may read; the second is no head."""
-    return members(operator)
 
 
 def test_a_second_load_does_nothing_and_says_so(operator, loaded):

@@ -1,62 +1,30 @@
 """Workers of real engines read a table from the database, and survive what is wrong with it."""
 
-import dataclasses
-import json
-
 import pytest
 
-from provision import bringup, remote_run
+from provision import bringup
 from provision.bringup import Request
-from tests.doubles.run_specs import workload_spec
 from tests.integration.database_at_work import (
     LOCK,
     TABLE,
     TINY,
     give_key,
-    load,
-    members,
     python_on,
 )
-from workloads import classification, runs
+from tests.integration.runs_at_work import driven, spec_on
+from workloads import classification
 from workloads.data.points import data
-from workloads.sweeps.driver_output import DriverOutput
 
 pytestmark = pytest.mark.timeout(1200)
 
 
-@pytest.fixture(scope="module")
-def loaded(operator):
-    """What the verb said when it loaded the data of the tiny preset."""
-    return load(operator)
-
-
-@pytest.fixture(scope="module")
-def member(operator, loaded):
-    """Two machines that may read; the second is no head."""
-    return members(operator)
-
-
 def _run(operator, endpoint, parameters, number):
     """Drive a run of classification to its end; return its results in their order."""
-    made = workload_spec("classification", endpoint.home, parameters, engine=endpoint.engine)
-    spec = dataclasses.replace(
-        made,
-        run_id=f"{number:020x}",
-        address=endpoint.address,
-        nodes=endpoint.nodes,
-        addresses={node: operator.inventory.node(node).private_ip for node in endpoint.nodes},
-        slots=endpoint.slots,
-        credentials=endpoint.credentials,
-    )
-    output = DriverOutput(spec.trials)
-    text = json.dumps(runs.as_document(spec)).encode()
-    assert remote_run.launch(operator.links, endpoint, spec.run_id, text)
-    results = {}
-    for part in remote_run.follow(operator.links, endpoint.nodes[0], spec.run_id):
-        results.update((one.trial_id, one) for one in output.feed(part))
-    seen = output.observed
-    assert (seen.ended, seen.rejected, seen.deaths) == ("finished", [], []), seen
-    return [results[trial.trial_id] for trial in spec.trials]
+    run_id = f"{number:020x}"
+    spec = spec_on(operator, endpoint, "classification", parameters, run_id=run_id)
+    results, seen = driven(operator, endpoint, spec)
+    assert seen.deaths == []
+    return results
 
 
 LOOK = """

@@ -1,18 +1,10 @@
 """The forest on real machines: the same bits from Ray, from Dask and from GridSearchCV."""
 
-import dataclasses
-import json
-
 import pytest
 
-from contracts import inventory as inventories
-from provision import remote_run
-from provision.links import Links
-from tests.doubles.run_specs import run_spec
-from tests.integration.operator_at_work import Operator
-from workloads import forest, runs
+from tests.integration.runs_at_work import driven, spec_on
+from workloads import forest
 from workloads.forest.work import scores_digest
-from workloads.sweeps.driver_output import DriverOutput
 
 pytestmark = pytest.mark.timeout(600)
 GRID = {"n_estimators": [5, 12], "max_depth": [None, 6], "ccp_alpha": [0.0, 0.002]}
@@ -26,30 +18,14 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def operator(machines):
-    with Links(machines.inventory) as links:
-        made = Operator(machines.inventory, machines.state, links)
-        yield made
-        made.stop()
-
-
 @pytest.mark.parametrize("name", ["plain", "dask", "ray"])
 def test_scores_are_those_of_grid_search_to_the_last_bit(operator, name):
     started = operator.prepare(1) if name == "plain" else operator.start(name, 3)
     endpoint = started.endpoint
     for case, parameters in CASES.items():
-        spec = spec_of(operator.inventory, endpoint, parameters)
-        output = DriverOutput(spec.trials)
-        text = json.dumps(runs.as_document(spec)).encode()
-        assert remote_run.launch(operator.links, endpoint, spec.run_id, text)
-        results = []
-        for part in remote_run.follow(operator.links, endpoint.nodes[0], spec.run_id):
-            results += output.feed(part)
-        seen = output.observed
-        assert (seen.ended, seen.rejected, seen.deaths) == ("finished", [], []), seen
-        by_id = {result.trial_id: result for result in results}
-        ordered = [by_id[trial.trial_id] for trial in spec.trials]
+        spec = spec_on(operator, endpoint, "forest", parameters)
+        ordered, seen = driven(operator, endpoint, spec)
+        assert seen.deaths == []
         plain = forest.plain(spec.parameters, spec.seed)
         assert [one.scores for one in ordered] == [one.scores for one in plain], case
         assert seen.summary["scores_digest"] == scores_digest(plain)
@@ -71,14 +47,3 @@ def assert_compiled_without_a_compiler(operator, nodes, summary, case) -> None:
     if builders != ["compiled"]:
         assert case == "digits, some that cannot share"
         assert summary["builder_reason"].startswith("scikit-learn: best-first trees")
-
-
-def spec_of(inventory: inventories.Inventory, endpoint, parameters) -> runs.RunSpec:
-    return dataclasses.replace(
-        run_spec(endpoint.home, parameters, engine=endpoint.engine),
-        address=endpoint.address,
-        nodes=endpoint.nodes,
-        addresses={name: inventory.node(name).private_ip for name in endpoint.nodes},
-        slots=endpoint.slots,
-        credentials=endpoint.credentials,
-    )

@@ -1,18 +1,14 @@
 """Flights that no node has the memory for: pandas fails and says why, both engines finish."""
 
-import dataclasses
-import json
-
 import pytest
 
 from contracts.errors import TandemError
 from contracts.progress import tell_nobody
-from provision import bringup, remote_run
+from provision import bringup
 from provision.links import Links
-from tests.doubles.run_specs import workload_spec
 from tests.integration.operator_at_work import Operator
-from workloads import flights, registry, runs
-from workloads.sweeps.driver_output import DriverOutput
+from tests.integration.runs_at_work import driven, spec_on
+from workloads import flights, registry
 
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.long]
 MEMORY = 2 << 30
@@ -41,36 +37,22 @@ def answer():
     return [one if place % 3 == 2 else one * times for place, one in enumerate(found.scores)]
 
 
-def driven(operator, engine):
+def asked_of(operator, engine):
     nodes = 1 if engine == "plain" else 2
     lock = registry.lock("flights")
     given = (operator.inventory, nodes, None if engine == "plain" else engine)
     request = bringup.Request(*given, operator.state, lock)
     begin = bringup.prepare if engine == "plain" else bringup.start
     endpoint = begin(request, tell_nobody, operator.links).endpoint
-    spec = dataclasses.replace(
-        workload_spec("flights", endpoint.home, TABLE, engine=endpoint.engine),
-        address=endpoint.address,
-        nodes=endpoint.nodes,
-        addresses={one: operator.inventory.node(one).private_ip for one in endpoint.nodes},
-        slots=endpoint.slots,
-        credentials=endpoint.credentials,
-        run_deadline_seconds=3000,
-        unit_deadline_seconds=2400,
-    )
-    output = DriverOutput(spec.trials)
-    text = json.dumps(runs.as_document(spec)).encode()
-    assert remote_run.launch(operator.links, endpoint, spec.run_id, text)
-    results = []
-    for part in remote_run.follow(operator.links, endpoint.nodes[0], spec.run_id):
-        results += output.feed(part)
-    (result,) = results
-    print(engine, result, output.observed)
-    return result, output.observed
+    limits = {"run_deadline_seconds": 3000, "unit_deadline_seconds": 2400}
+    spec = spec_on(operator, endpoint, "flights", TABLE, **limits)
+    (result,), seen = driven(operator, endpoint, spec)
+    print(engine, result, seen)
+    return result, seen
 
 
 def test_pandas_has_not_the_memory_and_the_row_says_so(operator):
-    result, seen = driven(operator, "plain")
+    result, seen = asked_of(operator, "plain")
     assert (result.status, seen.ended) == ("failed", "finished")
     assert "out of memory" in result.reason
 
@@ -78,7 +60,7 @@ def test_pandas_has_not_the_memory_and_the_row_says_so(operator):
 @pytest.mark.parametrize("name", ["dask", "ray"])
 def test_an_engine_finishes_and_counts_what_it_spilled(name, operator, answer):
     try:
-        result, seen = driven(operator, name)
+        result, seen = asked_of(operator, name)
     except TandemError as error:
         pytest.fail(str(error))
     assert (result.status, result.reason, seen.ended) == ("ok", None, "finished")

@@ -1,6 +1,5 @@
 """Rows of a real S3 server: read by the tasks, measured, and every refusal told by its name."""
 
-import socket
 import tempfile
 from pathlib import Path
 
@@ -9,20 +8,14 @@ import pytest
 
 from contracts.errors import UsageError
 from tests.doubles.object_store import BUCKET, object_store
-from tests.doubles.run_specs import workload_spec, write_run
-from tests.integration.engines_on_loopback import (
-    ROOT,
-    dask_on_loopback,
-    drive,
-    ray_on_loopback,
-)
+from tests.doubles.run_specs import workload_spec
+from tests.integration.engines_on_loopback import ROOT, driven, on_loopback
 from workloads import kmeans, pca, registry, store, store_errors
 from workloads.data import bucket_rows, datasets, points, reading, shelf
 from workloads.kmeans import lloyd
 from workloads.pca import gram
 from workloads.programs import Connected
 from workloads.store import open_store, operators_store
-from workloads.sweeps.driver_output import DriverOutput
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600), pytest.mark.slow]
 GENERATOR = np.random.default_rng(7)
@@ -75,13 +68,13 @@ def fit(name, dataset, spread):
     asked = {"pca": PCA, "kmeans": KMEANS}[name]
     parameters = workload.validate({**asked, "dataset": dataset})
     home = str(Path("~/.tandem").expanduser())
-    connected = Connected("plain", None, ("head",), 2, home)
+    connected = Connected("plain", None, ("head",), 3, home)
     given = {"data": vars(points.data(parameters)), "chunk_rows": parameters["chunk_rows"]}
     if name == "pca":
         (found,) = gram.fit(spread, connected, tasks=3, components=3, **given)
         return found["scores"], found["extra"]
     found, rows, extra = lloyd.fit(
-        spread, connected, tasks=3, clusters=3, iterations=5, seed=parameters["seed"], **given
+        spread, connected, clusters=3, iterations=5, seed=parameters["seed"], **given
     )
     return [-found.inertia / rows], extra
 
@@ -214,26 +207,8 @@ def test_kept_data_of_the_operator_go_into_the_bucket_and_are_read_from_there(
 
 @pytest.fixture(scope="module", params=["dask", "ray"])
 def engine(request, held, place):
-    if request.param == "ray":
-        with ray_on_loopback(place) as made:
-            yield made
-        return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with dask_on_loopback(place, port) as made:
+    with on_loopback(request.param, place) as made:
         yield made
-
-
-def driven(folder, spec):
-    """Drive a run to its end; return the result of its one trial."""
-    write_run(folder, spec)
-    with drive(folder) as process:
-        assert process.wait(timeout=300) == 0, (folder / "results.jsonl").read_text()
-    output = DriverOutput(spec.trials)
-    (found,) = output.feed((folder / "results.jsonl").read_bytes())
-    assert (output.observed.ended, output.observed.rejected) == ("finished", [])
-    return found
 
 
 @pytest.mark.parametrize("name", ["pca", "kmeans"])
@@ -243,7 +218,7 @@ def test_engines_read_from_the_bucket_and_have_it_in_the_row(
     asked = {"pca": PCA, "kmeans": KMEANS}[name]
     parameters = {**asked, "dataset": "bucket:mine"}
     spec = workload_spec(name, place / "home/.tandem", parameters, **engine.place())
-    found = driven(tmp_path, spec)
+    (found,), _ = driven(tmp_path, spec)
     workload = registry.find(name)
     (theirs,) = workload.plain(spec.parameters, spec.seed)
     assert found.scores == pytest.approx(theirs.scores, rel=workload.TOLERANCE)
@@ -260,12 +235,13 @@ def test_an_object_that_went_missing_is_the_rows_reason_and_the_workers_live_on(
     parameters = {**PCA, "dataset": "bucket:leaving"}
     spec = workload_spec("pca", place / "home/.tandem", parameters, **engine.place())
     held.remove("leaving")
-    found = driven(tmp_path / "one", spec)
+    (found,), _ = driven(tmp_path / "one", spec)
     assert (found.status, found.attempts) == ("failed", 1)
     assert found.reason.startswith("Missing: s3://")
     parameters = {**PCA, "dataset": "bucket:mine"}
     spec = workload_spec("pca", place / "home/.tandem", parameters, **engine.place())
-    assert driven(tmp_path / "other", spec).status == "ok"
+    (other,), _ = driven(tmp_path / "other", spec)
+    assert other.status == "ok"
 
 
 @pytest.mark.long
@@ -273,7 +249,8 @@ def test_a_silent_server_costs_the_row_and_no_worker(engine, held, fresh, place,
     parameters = {**PCA, "dataset": "bucket:mine", "chunk_rows": 600}
     spec = workload_spec("pca", place / "home/.tandem", parameters, **engine.place())
     with held.silent():
-        found = driven(tmp_path / "one", spec)
+        (found,), _ = driven(tmp_path / "one", spec)
     assert found.status == "failed"
     assert "the server of s3://" in found.reason
-    assert driven(tmp_path / "other", spec).status == "ok"
+    (other,), _ = driven(tmp_path / "other", spec)
+    assert other.status == "ok"

@@ -1,7 +1,6 @@
 """Programs on a real Ray and a real Dask of two nodes: what they find and what they survive."""
 
 import json
-import socket
 import tempfile
 import time
 from pathlib import Path
@@ -14,13 +13,12 @@ from tests.doubles.run_specs import run_spec, workload_spec, write_run
 from tests.integration.engines_on_loopback import (
     ADDRESSES,
     ROOT,
-    dask_on_loopback,
     drive,
-    ray_on_loopback,
+    driven,
+    on_loopback,
 )
 from workloads import profiles, registry
 from workloads.profiles.graph import checked
-from workloads.sweeps.driver_output import DriverOutput
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600), pytest.mark.slow]
 KMEANS = {"preset": "tiny", "clusters": [4, 6], "chunk_rows": 500}
@@ -43,31 +41,13 @@ def surroundings():
 
 @pytest.fixture(scope="module", params=["dask", "ray"])
 def engine(request, surroundings):
-    if request.param == "ray":
-        with ray_on_loopback(surroundings) as made:
-            yield made
-        return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with dask_on_loopback(surroundings, port) as made:
+    with on_loopback(request.param, surroundings) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     return tmp_path_factory.mktemp("home")
-
-
-def driven(folder, spec):
-    """Drive a run to its end; return its results in the order of its trials, and the rest."""
-    write_run(folder, spec)
-    with drive(folder) as process:
-        assert process.wait(timeout=300) == 0, (folder / "results.jsonl").read_text()
-    output = DriverOutput(spec.trials)
-    found = {one.trial_id: one for one in output.feed((folder / "results.jsonl").read_bytes())}
-    assert (output.observed.ended, output.observed.rejected) == ("finished", [])
-    return [found[trial.trial_id] for trial in spec.trials], output.observed
 
 
 def test_the_cpu_seconds_of_the_workers_are_counted(engine, home, tmp_path):
@@ -185,7 +165,7 @@ def test_every_engine_finds_the_same_centres_to_the_last_bit(engine, home, tmp_p
     spec = workload_spec("kmeans", home, KMEANS, **engine.place())
     found, _ = driven(tmp_path, spec)
 
-    def spread(function, parts, **arguments):
+    def spread(function, parts, named=None, **arguments):
         return [function(part, **arguments) for part in parts]
 
     here = Connected("plain", None, ("head",), 1, str(home))
@@ -193,7 +173,7 @@ def test_every_engine_finds_the_same_centres_to_the_last_bit(engine, home, tmp_p
     described = data(spec.parameters)
     for result in found:
         fit, rows, _ = lloyd.fit(
-            spread, here, tasks=3, data=vars(described), **result.parameters, **given
+            spread, here, data=vars(described), **result.parameters, **given
         )
         assert result.scores == (-fit.inertia / rows,)
 

@@ -1,7 +1,6 @@
 """A node that dies in the middle of a training, on a real Ray and a real Dask of two nodes."""
 
 import json
-import socket
 import tempfile
 import time
 from pathlib import Path
@@ -9,12 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.run_specs import workload_spec, write_run
-from tests.integration.engines_on_loopback import (
-    ROOT,
-    dask_on_loopback,
-    drive,
-    ray_on_loopback,
-)
+from tests.integration.engines_on_loopback import ROOT, drive, on_loopback
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600), pytest.mark.long]
 EPOCHS = 300
@@ -27,14 +21,7 @@ def engine(request, monkeypatch):
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         monkeypatch.setenv("TMPDIR", folder)
         monkeypatch.setattr("tempfile.tempdir", None)
-        if request.param == "ray":
-            with ray_on_loopback(Path(folder)) as made:
-                yield made
-            return
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        with dask_on_loopback(Path(folder), port) as made:
+        with on_loopback(request.param, Path(folder)) as made:
             yield made
 
 

@@ -14,7 +14,7 @@ from tests.doubles.aws_cluster import make_bucket
 from tests.doubles.run_specs import run_spec
 from tests.unit.provision_examples import inventory
 from workloads import forest
-from workloads.data import datasets
+from workloads.data import datasets, shelf
 from workloads.driver.kept import keep
 from workloads.store import Store, open_store, operators_store
 
@@ -88,6 +88,29 @@ def test_a_node_has_the_very_numbers_that_lie_in_the_bucket(held, tmp_path):
     raw_x, raw_y = datasets.raw("bucket:mine", 40)
     assert np.array_equal(raw_x, X)
     assert np.array_equal(raw_y, Y)
+
+
+def test_what_the_bucket_has_already_is_not_sent_again(held, tmp_path):
+    place = tmp_path / "mine"
+
+    def kept(values):
+        def make(folder):
+            np.save(folder / "X.npy", values)
+            np.save(folder / "y.npy", Y)
+            return {"rows": len(values)}
+
+        return shelf.keep(place, make, {})
+
+    kept(X)
+    assert shelf.send(place, "mine", held)["changes"]
+    first = held.facts("mine/X.npy").mark
+    assert shelf.send(place, "mine", held) == {
+        "place": f"s3://{held.bucket}/data/mine/", "bytes": 0, "changes": False,
+    }  # fmt: skip
+    assert shelf.send(place, "mine", held, again=True)["changes"]
+    kept(X + 1)
+    assert shelf.send(place, "mine", held)["bytes"] > X.nbytes
+    assert held.facts("mine/X.npy").mark != first
 
 
 def test_fewer_rows_and_other_content_are_other_data(held):

@@ -12,6 +12,7 @@ import pytest
 from contracts.errors import BAD_USAGE, DEADLINE_PASSED, DONE, FAILED
 from tasks import data as data_verbs
 from tasks import data_get
+from tests.doubles import flight_files
 from tests.doubles.archive_server import archive_server
 from tests.in_process import answer
 from workloads.data import archives, covtype
@@ -173,6 +174,78 @@ def test_an_archive_of_something_else_leaves_nothing_half_made(
     assert not (state / "data" / name).exists()
 
 
+def test_an_archive_that_one_has_needs_no_download(published, server, state, capsys, tmp_path):
+    mine = tmp_path / "from-a-friend.gz"
+    mine.write_bytes(server.content)
+    code, document = answer(data_get.get, capsys, name="covtype", from_=str(mine))
+    assert (code, document["rows"], document["verified"]) == (DONE, ROWS, True)
+    assert np.array_equal(np.load(state / "data/covtype/X.npy"), published[:, :-1])
+    assert (server.asked, mine.exists()) == ([], True)
+    code, document = answer(data_get.get, capsys, name="covtype", from_=str(mine))
+    assert (code, document["changes"]) == (DONE, False)
+    mine.write_bytes(server.content[:-1])
+    code, document = answer(data_get.get, capsys, name="covtype", from_=str(mine))
+    assert (code, server.sha256 in document["problem"]) == (BAD_USAGE, True)
+    assert np.array_equal(np.load(state / "data/covtype/X.npy"), published[:, :-1])
+
+
+def images(**changed):
+    generator = np.random.default_rng(1)
+    parts = {
+        "x_train": generator.integers(0, 256, (6, 28, 28), dtype=np.uint8),
+        "y_train": np.arange(6, dtype=np.uint8),
+        "x_test": generator.integers(0, 256, (2, 28, 28), dtype=np.uint8),
+        "y_test": np.array([7, 9], dtype=np.uint8),
+    } | changed
+    packed = io.BytesIO()
+    np.savez(packed, **parts)
+    return packed.getvalue(), parts
+
+
+@pytest.fixture
+def digits(server, monkeypatch):
+    """An archive of a few images, as if that were the one with the known checksum."""
+    server.content, parts = images()
+    monkeypatch.setattr(archives, "_MNIST_SHA256", server.sha256)
+    return parts
+
+
+def test_handwritten_digits_become_a_row_an_image(digits, server, state, capsys):
+    code, document = answer(data_get.get, capsys, name="mnist", url=server.url)
+    assert (code, document["verified"]) == (DONE, True)
+    assert (document["rows"], document["columns"]) == (8, 784)
+    x, y = (np.load(state / "data/mnist" / name) for name in ("X.npy", "y.npy"))
+    assert (x.dtype, y.tolist()) == (np.float32, [0, 1, 2, 3, 4, 5, 7, 9])
+    assert np.array_equal(x[6], digits["x_test"][0].ravel())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no zip", images()[0][:-40], images(y_test=np.zeros(3))[0], images(x_test=np.eye(2))[0]],
+)
+def test_an_archive_that_is_none_of_digits_is_refused(
+    content, digits, server, state, capsys, monkeypatch
+):
+    server.content = content
+    monkeypatch.setattr(archives, "_MNIST_SHA256", server.sha256)
+    code, document = answer(data_get.get, capsys, name="mnist", url=server.url)
+    assert (code, "not the archive of mnist" in document["problem"]) == (FAILED, True)
+    assert not (state / "data/mnist").exists()
+
+
+def test_flights_that_one_has_stay_csv(tmp_path, state, capsys):
+    folder = flight_files.write(tmp_path / "mine")
+    code, document = answer(data_get.get, capsys, name="ours", from_=str(folder))
+    assert (code, document["files"]) == (DONE, len(flight_files.YEARS))
+    assert document["rows"] == flight_files.ROWS_A_FILE * len(flight_files.YEARS)
+    for path in folder.iterdir():
+        assert (state / "data/ours" / path.name).read_bytes() == path.read_bytes()
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    code, document = answer(data_get.get, capsys, name="ours", from_=str(folder))
+    assert (code, f"{path.name} has no rows" in document["problem"]) == (BAD_USAGE, True)
+    assert len(left(state)) == len(flight_files.YEARS) + 1
+
+
 TABLE = pandas.DataFrame({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5], "kind": ["x", "y", "x"]})
 
 
@@ -198,6 +271,21 @@ def test_data_one_has_is_read_by_the_name_of_its_label(form, tmp_path, state, ca
     assert np.load(place / "y.npy").tolist() == [0, 1, 0]
     again = answer(data_get.get, capsys, name="mine", from_=str(source), label=label)
     assert again[1]["changes"] is False
+
+
+def test_other_content_and_another_label_are_read_anew(tmp_path, state, capsys):
+    source = tmp_path / "mine.csv"
+    said = {"name": "mine", "from_": str(source)}
+    numbers = TABLE.assign(kind=[4, 5, 4], other=[0, 0, 1])
+    numbers.to_csv(source, index=False)
+    assert answer(data_get.get, capsys, **said, label="kind")[1]["changes"]
+    code, document = answer(data_get.get, capsys, **said, label="other")
+    assert (code, document["changes"]) == (DONE, True)
+    assert np.load(state / "data/mine/y.npy").tolist() == [0, 0, 1]
+    numbers.assign(other=[1, 1, 1]).to_csv(source, index=False)
+    assert answer(data_get.get, capsys, **said, label="other")[1]["changes"]
+    assert np.load(state / "data/mine/y.npy").tolist() == [1, 1, 1]
+    assert not answer(data_get.get, capsys, **said, label="other")[1]["changes"]
 
 
 BAD = {
@@ -230,7 +318,8 @@ def test_bad_data_gives_one_error_and_nothing_half_made(case, tmp_path, state, c
 @pytest.mark.parametrize(
     "options",
     [
-        {"name": "mnist"},
+        {"name": "cifar"},
+        {"name": "nycflights", "from_": "."},
         {"name": "mine", "from_": "absent.csv"},
         {"name": "mine", "from_": "."},
         {"name": "covtype", "from_": "mine.csv"},
@@ -245,6 +334,13 @@ def test_bad_usage_is_named_before_anything_is_touched(options, tmp_path, state,
     (tmp_path / "mine.csv").write_text("")
     code, document = answer(data_get.get, capsys, **options)
     assert (code, bool(document["next_step"])) == (BAD_USAGE, True)
+    assert left(state) == []
+
+
+def test_a_damaged_file_of_arrays_is_refused(tmp_path, state, capsys):
+    (tmp_path / "mine.npz").write_bytes(images()[0][:-40])
+    code, document = answer(data_get.get, capsys, name="mine", from_="mine.npz")
+    assert (code, "does not hold arrays" in document["problem"]) == (BAD_USAGE, True)
     assert left(state) == []
 
 

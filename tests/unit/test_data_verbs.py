@@ -77,6 +77,7 @@ def test_nothing_is_overwritten(capsys, place):
     "options",
     [
         {"dataset": "mnist"},
+        {"dataset": "nycflights13"},
         {"dataset": "blobs:0x3"},
         {"dataset": BLOBS, "form": "xml"},
         {"dataset": BLOBS, "to": "moon"},

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shlex
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ from workloads.flights import baseline, copies, frames, on_dask, on_ray
 from workloads.flights.parameters import FORMATS, FORMS, source
 from workloads.flights.queries import QUERIES, figures, merged
 from workloads.programs import Connected
+from workloads.sweeps.grid import with_settings
 
 PEERS = ["polars", "duckdb"]
 SMALL = {"queries": ["flown", "delay-by-origin"]}
@@ -171,7 +173,7 @@ def test_the_baseline_reads_the_same_and_knows_nothing_of_engines():
 
 
 REFUSED = {
-    "dataset": ["mnist", "folder:", 3, "covtype"],
+    "dataset": ["mnist", "folder:", "folder:here", "bucket:", 3, "covtype"],
     "repeat": [0, 10**6, "many", None],
     "files": [0, 2],
     "queries": [[], ["none"], ["flown", "flown"], "flown", [3]],
@@ -198,6 +200,14 @@ def test_a_wrong_parameter_is_named_with_what_to_type(name, value):
         flights.validate({name: value})
     assert [problem.split(":")[0] for problem in refused.value.problems] == [name]
     assert refused.value.next_step
+
+
+def test_what_to_type_for_questions_is_understood_by_a_shell():
+    with pytest.raises(InvalidDocument) as refused:
+        flights.validate({"queries": "flown"})
+    option, setting = shlex.split(refused.value.next_step)
+    assert option == "--set"
+    assert flights.validate(with_settings({}, [setting]))["queries"] == ["delay-by-origin"]
 
 
 def test_every_problem_is_told_at_once(folder):

@@ -1,16 +1,23 @@
 """Copies of flight data: whole or absent, known by checksum, refused with the file's name."""
 
+import json
 import shutil
 
 import pytest
 
-from contracts.errors import TandemError, UsageError
+from contracts import inventory as inventories
+from contracts.errors import DONE, TandemError, UsageError
+from tasks import data_get
 from tests.doubles import flight_files
+from tests.doubles.aws_cluster import make_bucket
+from tests.in_process import answer
+from tests.unit.provision_examples import inventory
 from workloads import flights
 from workloads.flights import archive, copies
 from workloads.flights.columns import KINDS
 from workloads.flights.parameters import source
 from workloads.flights.pressure import counted
+from workloads.store import Store
 
 
 @pytest.fixture
@@ -142,6 +149,83 @@ def test_a_folder_without_files_is_refused_before_anything(state, tmp_path):
     with pytest.raises(UsageError, match="nothing") as refused:
         flights.validate({"dataset": f"folder:{folder}"})
     assert "dataset=folder:PATH" in refused.value.next_step
+
+
+@pytest.fixture
+def held(aws, tmp_path, monkeypatch):
+    """A bucket that an operator's inventory and a node's settings name."""
+    name, home, state = make_bucket("eu-north-1"), tmp_path / "node", tmp_path / "state"
+    (home / ".tandem").mkdir(parents=True)
+    settings = {"bucket": name, "region": "eu-north-1", "prefix": "lab"}
+    (home / ".tandem/store.json").write_text(json.dumps(settings))
+    inventories.dump(inventory(bucket=name, region="eu-north-1"), state / "inventory.json")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("TANDEM_STATE", str(state))
+    return Store(**settings)
+
+
+@pytest.fixture
+def put(held, folder, tmp_path, capsys):
+    """The folder's files as `fab data.get` puts them into the bucket."""
+    said = {"name": "ours", "from_": str(folder), "to": "bucket"}
+
+    def again():
+        code, document = answer(data_get.get, capsys, **said)
+        assert code == DONE
+        return document
+
+    again()
+    return again
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+def test_flights_of_the_bucket_are_those_of_the_folder(file_format, put, folder, tmp_path):
+    here = {"dataset": f"folder:{folder}"}
+    there = {"dataset": "bucket:ours"}
+    expected, _ = prepared(tmp_path / "one", file_format, **here)
+    found, parameters = prepared(tmp_path / "other", file_format, **there)
+    assert found["rows"] == expected["rows"]
+    mark = expected["version"].rpartition("-")[2]
+    assert parameters["data_version"] == found["version"] == f"flights-ours-{mark}"
+    shutil.rmtree(folder)
+    files = names(tmp_path / "other", parameters, "csv")
+    assert [copies.Path(path).name for path in files] == ["1990.csv", "1991.csv"]
+    (reference,) = flights.plain({**parameters, "queries": ["flown"]}, 0)
+    assert reference.scores == (2.0 * sum(number % 11 != 0 for number in range(400)),)
+
+
+@pytest.mark.slow
+def test_flights_of_the_bucket_that_changed_are_refused(put, held, folder, tmp_path):
+    parameters = flights.validate({"dataset": "bucket:ours"})
+    held.write("ours/1990.csv", (folder / "1991.csv").read_bytes())
+    with pytest.raises(TandemError, match="not what its manifest says") as refused:
+        flights.prepare(str(tmp_path / "home"), parameters)
+    assert "--again" in refused.value.next_step
+    _rewrite(folder / "1990.csv", lambda text: text.replace("1990", "1989"))
+    assert put()["bucket"]["changes"]
+    with pytest.raises(TandemError, match="when the run was planned"):
+        flights.prepare(str(tmp_path / "home"), parameters)
+    left = [one for one in (tmp_path / "home").rglob("*.csv") if one.is_file()]
+    assert left == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("manifest", "words"),
+    [
+        (None, "has no flights 'ours'"),
+        (b"{}", "says nothing of files"),
+        (b'{"sha256": {"X.npy": "0"}}', "no CSV files"),
+        (b'{"sha256": {"../1990.csv": "0"}}', "no CSV files"),
+    ],
+)
+def test_a_bucket_without_flights_is_told_with_what_brings_them(manifest, words, held):
+    if manifest is not None:
+        held.write("ours/manifest.json", manifest)
+    with pytest.raises(UsageError, match=words) as refused:
+        flights.validate({"dataset": "bucket:ours"})
+    assert "fab data.get ours --from FOLDER --to bucket" in refused.value.next_step
 
 
 def test_without_the_package_it_says_what_brings_it(monkeypatch):

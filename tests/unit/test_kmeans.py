@@ -30,12 +30,12 @@ def here(function, parts, named=None, **arguments):
     return [function(part, **arguments) for part in parts]
 
 
-def chunked(home, parameters, clusters, chunk_rows, tasks=3):
+def chunked(home, parameters, clusters, chunk_rows, slots=3):
     described = data(parameters)
     datasets.prepare(str(home), described)
-    connected = Connected("plain", None, ("head",), 1, str(home))
+    connected = Connected("plain", None, ("head",), slots, str(home))
     return lloyd.fit(
-        here, connected, tasks=tasks, data=vars(described), clusters=clusters,
+        here, connected, data=vars(described), clusters=clusters,
         iterations=parameters["iterations"], seed=parameters["seed"], chunk_rows=chunk_rows,
     )[0]  # fmt: skip
 
@@ -55,7 +55,7 @@ def test_chunks_find_what_scikit_learn_finds(case, tmp_path):
 
 def test_tasks_change_nothing_to_the_last_bit(tmp_path):
     parameters = kmeans.validate({**TINY, "clusters": [5]})
-    one, other = (chunked(tmp_path, parameters, 5, 400, tasks) for tasks in (1, 7))
+    one, other = (chunked(tmp_path, parameters, 5, 400, slots) for slots in (1, 7))
     assert np.array_equal(one.centres, other.centres)
     assert one.inertia == other.inertia
 
@@ -161,3 +161,8 @@ def test_every_problem_is_told_at_once():
     with pytest.raises(InvalidDocument) as refused:
         kmeans.validate({"noise": 2, "clusters": [], "seed": -1, "preset": "huge"})
     assert len(refused.value.problems) == 4
+
+
+@pytest.mark.parametrize(("rows", "tasks"), [(2_000_000, 3), (200_000_000, 9)])
+def test_a_slot_has_one_task_in_a_short_iteration_and_several_in_a_long_one(rows, tasks):
+    assert lloyd.tasks_for((rows, 54), 7, slots=3) == tasks

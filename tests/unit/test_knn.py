@@ -9,9 +9,9 @@ from contracts.errors import InvalidDocument
 from tests.doubles.run_specs import workload_spec, write_run
 from workloads import knn
 from workloads.data import datasets
+from workloads.data.named import data
 from workloads.driver import run as driver
 from workloads.knn import neighbours as shared
-from workloads.knn.parameters import data
 from workloads.programs import Connected
 
 TINY = {"preset": "tiny"}

@@ -6,6 +6,7 @@ import pytest
 
 from tests.doubles import sweep_journal
 from tests.doubles.sweep_journal import ROWS, WORK, varied
+from workloads import registry
 from workloads.report import published, quality, size_figure
 from workloads.report.evidence import gather
 from workloads.report.page import build
@@ -63,6 +64,43 @@ def test_quality_over_engines_and_nodes(tmp_path):
     assert found["Dask", "2"] == ("0.937333", "1e-07")
     page = build(sweep_journal.write(tmp_path / "kmeans", entries)).html.read_text()
     assert "Score: accuracy; higher is better." in page
+
+
+def test_scores_that_the_nodes_decide_raise_no_alarm(tmp_path):
+    facts = {**FACTS, "tolerance": None}
+    entries = shifted(sweep_journal.entries(facts=facts, repeats=1), 1.5)
+    page = build(sweep_journal.write(tmp_path / "xgboost", entries)).html.read_text()
+    assert "Scores are not compared" in page
+    assert "do NOT agree" not in page
+
+
+@pytest.mark.parametrize(("form", "known"), [("trials", 1e-6), ("distributed", None)])
+def test_a_fit_over_all_nodes_is_compared_with_no_other(form, known):
+    assert registry.tolerance("xgboost", {"form": form}) == known
+    assert registry.tolerance("pca", {}) == 1e-4
+
+
+def test_where_no_score_is_better_than_another_none_is_called_the_best(tmp_path):
+    facts = {**FACTS, "quality": "the figures of an answer", "ranked": False}
+    entries = sweep_journal.entries(facts=facts, repeats=1)
+    found = evidence(entries)
+    heads = quality.table(found).heads
+    assert heads == ("Engine", "Nodes", "Largest difference from plain")
+    assert {len(row) for row in quality.table(found).rows} == {len(heads)}
+    assert quality.drawing(found) == []
+    assert quality.best_score(found, next(iter(found.clean))) is None
+    built = build(sweep_journal.write(tmp_path / "flights", entries))
+    for page in (built.html.read_text(), built.markdown.read_text()):
+        assert "Score: the figures of an answer." in page
+        assert "is better" not in page
+        assert "The best of" not in page
+        assert "Best score" not in page
+
+
+def test_a_workload_says_whether_its_scores_are_better_or_just_equal():
+    assert {name for name in registry.names() if not registry.ranked(name)} == {
+        "flights", "pca",
+    }  # fmt: skip
 
 
 def test_published_times_stand_beside_ours_as_other_machines(tmp_path):

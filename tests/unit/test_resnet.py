@@ -10,9 +10,10 @@ from contracts.errors import InvalidDocument, TandemError
 from tests.doubles.run_specs import workload_spec, write_run
 from workloads import resnet
 from workloads.data import datasets
+from workloads.data.named import data
 from workloads.driver import run as driver
 from workloads.resnet.links import Door, Peer
-from workloads.resnet.parameters import RECIPE, data
+from workloads.resnet.parameters import RECIPE
 
 TINY = {"preset": "tiny"}
 KEY = bytes(range(32))

@@ -65,7 +65,10 @@ def given(home, **changes):
 def test_two_processes_find_what_one_finds(processes, tmp_path):
     asked, parameters = given(tmp_path, learning_rates=[0.05])
     crew.warm_up(processes, asked)
-    found = crew.train(processes, asked)
+    told = []
+    found = crew.train(processes, asked, lambda done, total: told.append((done, total)))
+    assert told == sorted(told)
+    assert told[-1] == (parameters["epochs"], parameters["epochs"])
     (reference,) = resnet.plain(parameters, 0)
     assert found["accuracy"] == pytest.approx(reference.scores[0], abs=0.06)
     assert found["bytes sent"] >= 2 * 8 * found["parameters"] // 2 * 4

@@ -24,8 +24,6 @@ from contracts.progress import tell_nobody
 from tasks import report, sweep, sweep_machines
 from tests.doubles import sweep_journal
 from workloads import registry
-from workloads.data import datasets
-from workloads.forest import parameters
 from workloads.sweeps.plan import Cell
 
 KEY = (
@@ -174,15 +172,32 @@ def test_a_dry_run_as_json(typed):
 
 def test_the_help_names_what_can_be_chosen():
     helped = {argument.name: argument.help for argument in sweep.run.get_arguments()}
-    assert helped["preset"].endswith(": " + ", ".join(parameters.PRESETS))
-    assert all(f" {name}" in helped["set"].replace("(", " ") for name in datasets.names())
-    settings = set(parameters.defaults()) - {"grid"} | {"grid.NAME"}
-    assert all(name in helped["set"] for name in settings)
-    for workload in map(registry.find, registry.names()):
-        assert ", ".join(workload.PRESETS) in helped["preset"]
-        assert all(name in helped["set"] for name in set(workload.defaults()) - {"grid"})
-        assert workload.SIZE in workload.defaults()
+    assert all("fab sweep.settings --workload" in helped[name] for name in ("preset", "set"))
+    assert max(map(len, helped.values())) < 220
     assert "ray, dask" in helped["engines"]
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_parameter_and_preset_of_a_workload_is_shown(typed, name):
+    workload = registry.find(name)
+    code, out, _ = typed(sweep.settings, workload=name, json=True)
+    document = json.loads(out)
+    found = {one["name"]: one for one in document["parameters"]}
+    assert code == DONE
+    assert {key: one["default"] for key, one in found.items()} == workload.defaults()
+    assert all(one["meaning"] for one in found.values())
+    assert document["presets"] == {key: dict(one) for key, one in workload.PRESETS.items()}
+    assert workload.SIZE in found
+    _, out, _ = typed(sweep.settings, workload=name)
+    lines = {line.split()[0]: line for line in out.splitlines() if line}
+    assert set(found) <= set(lines)
+    assert all(f"--preset {one} " in f"{out} " for one in workload.PRESETS)
+    assert max(map(len, out.splitlines())) < 160
+
+
+def test_the_settings_of_no_workload_are_refused(typed):
+    code, _, err = typed(sweep.settings, workload="magic")
+    assert (code, "There is no workload 'magic'" in err) == (BAD_USAGE, True)
 
 
 VARIED = {"preset": "tiny", "nodes": "1,2", "engines": "ray", "repeats": "1"}

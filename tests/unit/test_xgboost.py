@@ -5,7 +5,7 @@ import pytest
 
 from contracts.errors import InvalidDocument, TandemError
 from workloads import xgboost as workload
-from workloads.xgboost import boosting, files, samples
+from workloads.xgboost import boosting, doors, files, samples
 from workloads.xgboost.parameters import data, how_to_read
 from workloads.xgboost.reading import read
 from workloads.xgboost.study import SPACE
@@ -164,3 +164,14 @@ def test_every_problem_is_told_at_once_and_forms_do_not_mix():
 
 def test_every_choice_of_a_study_is_a_parameter_of_xgboost():
     assert set(CHOSEN) == set(SPACE)
+
+
+def test_nodes_that_cannot_reach_each_other_fit_no_model_together():
+    with doors.opened("127.0.0.1") as port:
+        assert doors.knock("127.0.0.1", port) == ""
+    refused = doors.knock("127.0.0.1", port)
+    assert "refused" in refused
+    doors.check("10.0.0.1", ["", ""])
+    with pytest.raises(TandemError, match="not possible here") as told:
+        doors.check("10.0.0.1", ["", refused])
+    assert (told.value.cause, "form=trials" in told.value.next_step) == (refused, True)

@@ -12,7 +12,6 @@ backend for joblib (`form` joblib). Scores agree with the library's.
 import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,7 @@ from workloads.data import (
 from workloads.data.points import data
 from workloads.engines import Unit
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version
-from workloads.registry import libraries as shared_libraries
+from workloads.registry import Work, data_version, files_of, versions
 from workloads.runs import RunSpec
 
 __all__ = [
@@ -73,13 +71,12 @@ DATABASE = True
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
     reading = (binary_rows, database, points, tables, tables_on_dask, tables_on_ray, totals)
-    shared = [Path(str(one.__file__)) for one in (checks, programs, *reading)]
-    return [*sorted(Path(__file__).parent.glob("*.py")), *shared, *datasets.sources()]
+    return [*files_of(__file__, checks, programs, *reading), *datasets.sources()]
 
 
 def libraries() -> dict[str, str]:
     """Return the versions of the distributions that decide the scores."""
-    return {**shared_libraries(), "psycopg": metadata.version("psycopg")}
+    return versions("scikit-learn", "numpy", "psycopg")
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,10 +122,8 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
     trials = combinations(parameters)
     how = {key: parameters[key] for key in ("classifier", "folds")}
     found = grid_search(x, y, trials, **how, seed=seed, jobs=1)
-    return [
-        TrialResult("", "ok", one, tuple(value["scores"]))
-        for one, value in zip(trials, found, strict=True)
-    ]
+    pairs = zip(trials, found, strict=True)
+    return [programs.reference(one, value) for one, value in pairs]
 
 
 def _facts(results: Sequence[TrialResult]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def search(
 
     def work() -> list[dict[str, Any]]:
         table = shared.look(connected.home, data)
+        connected.tell(0, 0, f"reading {table.name}")
         begin = time.monotonic()
         fields = shared.as_fields(table)
         blocks = [
@@ -32,6 +33,7 @@ def search(
         shared.check_read(table, [totals(x, y) for _, x, y in blocks])
         read_seconds = time.monotonic() - begin
         x, y = shared.rows_of(table.name, blocks)
+        connected.tell(0, 0, f"in GridSearchCV of {len(combinations)} combinations")
         found = shared.grid_search(x, y, combinations, **how, jobs=connected.slots)
         return shared.with_times(found, table, read_seconds)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from workloads.classification import search as shared
 from workloads.data import tables_on_dask
-from workloads.programs import Connected
+from workloads.programs import Connected, counting
 
 
 def search(
@@ -23,6 +23,7 @@ def search(
 
     def work() -> list[dict[str, Any]]:
         table = shared.look(connected.home, data)
+        connected.tell(0, 0, f"reading {table.name}")
         begin = time.monotonic()
         frame = tables_on_dask.frame(connected.home, table, pieces * connected.slots)
         blocks = client.compute(frame.to_delayed(), retries=0)
@@ -30,6 +31,7 @@ def search(
         shared.check_read(table, client.gather(read))
         read_seconds = time.monotonic() - begin
         if form == "joblib":
+            connected.tell(0, 0, f"in GridSearchCV of {len(combinations)} combinations")
             found = _grid_search(client, blocks, table.name, combinations, how)
         else:
             cut = shared.parts(combinations, how["folds"])
@@ -37,6 +39,7 @@ def search(
                 client.submit(fit, one, table.name, blocks, **how, pure=False, retries=0)
                 for one in cut
             ]
+            counting(tasks, connected.counting("fits"))
             found = shared.results(client.gather(tasks), how["folds"])
         return shared.with_times(found, table, read_seconds)
 

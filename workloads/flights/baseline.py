@@ -34,8 +34,14 @@ def answer(
     """Answer one question; all other parameters are those of engines."""
     files = file_names(connected.home, Source(**source), file_format)
     wanted = QUERIES[query]
+    connected.tell(0, 0, doing(query, files, form))
     found = FORMS[form](files, file_format, wanted, columns_of(wanted, columns))
     return [trial(wanted, found)]
+
+
+def doing(query: str, files: Sequence[str], form: str) -> str:
+    """Return what is under way, in words for whoever watches."""
+    return f"in {query}, {form} of {len(files)} files"
 
 
 def trial(query: Query, found: Groups, extra: Mapping[str, float] | None = None) -> Any:

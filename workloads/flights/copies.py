@@ -2,8 +2,9 @@
 
 A copy is the folder `data/<version>/csv` or `data/<version>/parquet` of a node's home, with a
 manifest of its checksums; it is made under another name and renamed, so that it is whole or
-absent. CSV of a folder of your own stay where they are: they are read through once, so that a
-missing column or a wrong type is told before anything is computed, and then known by checksum.
+absent. CSV of the bucket are copied, those of a folder of your own stay where they are: both
+are read through once, so that a missing column or a wrong type is told before anything is
+computed, and then known by checksum.
 """
 
 import contextlib
@@ -18,8 +19,10 @@ from typing import Any
 
 from contracts.errors import TandemError, UsageError
 from contracts.files import write_json
+from workloads import store
+from workloads.data import bucket
 from workloads.data.hashes import checksums
-from workloads.flights import archive, bags, columns
+from workloads.flights import archive, bags, columns, stored
 from workloads.flights.archive import Source
 
 ROW_GROUP_ROWS = 500_000
@@ -78,6 +81,8 @@ def _copy(home: str, source: Source, file_format: str) -> dict[str, Any]:
         made.mkdir()
         if own is not None:
             rows = _accepted(own, source)
+        elif file_format == "csv" and bucket.is_name(source.dataset):
+            rows = _fetched(made, source)
         elif file_format == "csv":
             rows = _write_csv(made, source)
         else:
@@ -112,8 +117,22 @@ def _write_csv(folder: Path, source: Source) -> int:
     return archive.NYCFLIGHTS_ROWS * source.repeat
 
 
+def _fetched(folder: Path, source: Source) -> int:
+    """Copy the CSV of the bucket and read them through; return their rows."""
+    held = store.open_store()
+    marks = stored.marks(source.dataset, held)
+    if not source.version.endswith(archive.mark_of(marks)):
+        raise TandemError(
+            f"{source.dataset} is another than when the run was planned: {source.version}.",
+            cause="Somebody wrote other data in its place.",
+            next_step="the same sweep under another --name, with the data that are there now",
+        )
+    stored.fetch(source.dataset, folder, held, marks)
+    return _accepted(folder, source)
+
+
 def _accepted(folder: Path, source: Source) -> int:
-    """Read the user's own CSV through; return their rows."""
+    """Read CSV that Tandem did not write through; return their rows."""
     paths = archive.csv_in(folder)
     mark = archive.mark_of(checksums(folder, [one.name for one in paths]) or {})
     if not source.version.endswith(mark):

@@ -11,7 +11,7 @@ from typing import Any
 
 from workloads.flights import arrays, bags, frames, pressure, single_machine
 from workloads.flights.archive import Source
-from workloads.flights.baseline import load, trial
+from workloads.flights.baseline import doing, load, trial
 from workloads.flights.copies import file_names
 from workloads.flights.parameters import columns_of
 from workloads.flights.queries import QUERIES, Groups, Query, merged
@@ -54,6 +54,7 @@ def answer(
     files = file_names(connected.home, Source(**source), file_format)
     size = None if chunk_mb is None else chunk_mb << 20
     reading = Reading(files, file_format, columns_of(wanted, columns), size, hold)
+    connected.tell(0, 0, doing(query, files, form))
     with computing(connected.client, scheduler, processes, threads) as client:
         if client is None:
             return [trial(wanted, FORMS[form](client, reading, wanted))]

@@ -11,7 +11,7 @@ from typing import Any
 from workloads.flights import columns as known
 from workloads.flights import frames, pressure, single_machine
 from workloads.flights.archive import Source
-from workloads.flights.baseline import load, trial
+from workloads.flights.baseline import doing, load, trial
 from workloads.flights.copies import file_names
 from workloads.flights.parameters import columns_of
 from workloads.flights.queries import QUERIES, Groups, Query, merged
@@ -40,13 +40,15 @@ def answer(
     files = file_names(connected.home, Source(**source), file_format)
     names = columns_of(wanted, columns)
     ray = connected.client
+    connected.tell(0, 0, doing(query, files, form))
     with pressure.counted(lambda: pressure.of_ray(ray)) as grown:
         if form == "dataframe":
             found = by_data(files, file_format, wanted, names, chunk_mb, hold)
         else:
             given = {"query": wanted, "names": names, "file_format": file_format}
             parts = [[one] for one in files]
-            found = merged(spread_on_ray(ray)(single_machine.FORMS[form], parts, **given))
+            spread = spread_on_ray(ray, connected.counting("files"))
+            found = merged(spread(single_machine.FORMS[form], parts, **given))
     return [trial(wanted, found, grown)]
 
 

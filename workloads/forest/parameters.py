@@ -6,7 +6,7 @@ from typing import Any
 from contracts.schema import Problems
 from contracts.trial import canonical
 from workloads import checks
-from workloads.data import datasets
+from workloads.data import datasets, named
 
 NAME = "forest"
 MOST_COMBINATIONS = 10_000
@@ -106,24 +106,17 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """
     problems = Problems()
     given, merged = checks.over_preset(problems, parameters, defaults(), PRESETS)
-    dataset = problems.value(merged, "dataset", str, rule=_dataset_rule)
+    dataset = problems.value(merged, "dataset", str, rule=named.name_rule)
     folds = problems.value(merged, "folds", int, rule=checks.between(2, MOST_FOLDS))
     problems.value(merged, "seed", int, rule=checks.between(0, (1 << 32) - 1))
     problems.value(merged, "reuse", bool)
-    problems.value(merged, "builder", str, rule=_builder_rule)
+    problems.value(merged, "builder", str, rule=checks.one_of(BUILDERS))
     rows = problems.value(merged, "rows", int, required=False)
     if rows is not None and dataset is not None and folds is not None:
         _check_rows(problems, rows, dataset, folds)
     _check_grid(problems, merged["grid"])
     problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))
-    found = datasets.describe(datasets.settle_name(dataset), rows)
-    checks.same_version(problems, given, found, _SOURCE)
-    return {
-        **merged,
-        "dataset": found.dataset,
-        "rows": found.rows,
-        "data_version": found.version,
-    }
+    return named.settled(problems, given, merged, _SOURCE)
 
 
 def combinations(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -131,11 +124,6 @@ def combinations(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
     from sklearn.model_selection import ParameterGrid
 
     return [dict(one) for one in ParameterGrid(parameters["grid"])]
-
-
-def data(parameters: Mapping[str, Any]) -> datasets.Data:
-    """Return the data that a run with these complete parameters computes on."""
-    return datasets.Data(parameters["dataset"], parameters["rows"], parameters["data_version"])
 
 
 def _check_rows(problems: Problems, rows: int, dataset: str, folds: int) -> None:
@@ -214,12 +202,3 @@ def _check_size(problems: Problems, grid: Any) -> None:
     twice = sorted({text for text in texts if texts.count(text) > 1}) if size else []
     if twice:
         problems.add("grid", f"holds {len(twice)} combinations twice, such as {twice[0]}")
-
-
-def _dataset_rule(value: str) -> str | None:
-    known = ", ".join(datasets.names())
-    return None if datasets.is_name(value) else f"must be one of {known}, or bucket:NAME"
-
-
-def _builder_rule(value: str) -> str | None:
-    return None if value in BUILDERS else f"must be one of {', '.join(BUILDERS)}"

@@ -4,32 +4,19 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from contracts.trial import TrialResult, canonical
+from workloads.data.named import data
 from workloads.engines import Outcome, Unit
-from workloads.forest.parameters import data
+from workloads.folds import FoldedTrial
 from workloads.runs import PlannedTrial, RunSpec
 
 FITS = "workloads.forest.fits"
 SMALL_FIT_SECONDS = 0.1
 UNITS_PER_SLOT = 20
-
-
-@dataclass
-class _Progress:
-    """What is known of one trial so far."""
-
-    trial: PlannedTrial
-    scores: dict[int, float] = field(default_factory=dict)
-    nodes: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    attempts: int = 1
-    settled: bool = False
 
 
 class ForestWork:
@@ -42,7 +29,7 @@ class ForestWork:
     def __init__(self, spec: RunSpec) -> None:
         self._folds: int = spec.parameters["folds"]
         self._data = dataclasses.asdict(data(spec.parameters))
-        self._trials = {trial.trial_id: _Progress(trial) for trial in spec.trials}
+        self._trials = {trial.trial_id: FoldedTrial(trial) for trial in spec.trials}
         self._parts: dict[str, tuple[str, tuple[int, ...]]] = {}
         self.units: Sequence[Unit] = self._cut(spec)
 
@@ -54,16 +41,11 @@ class ForestWork:
         now = self._trials[trial_id]
         if now.settled:
             return []
-        now.scores.update(zip(folds, outcome.value, strict=True))
-        now.seconds += outcome.seconds
-        now.cpu_seconds += outcome.cpu_seconds
-        now.nodes.append(node)
-        now.attempts = max(now.attempts, attempts)
-        if len(now.scores) < self._folds:
+        now.folds.update(zip(folds, outcome.value, strict=True))
+        now.add(outcome, node=node, attempts=attempts)
+        if len(now.folds) < self._folds:
             return []
-        now.settled = True
-        scores = tuple(now.scores[fold] for fold in range(self._folds))
-        return [self._result(now, status="ok", scores=scores)]
+        return [now.complete([now.folds[fold] for fold in range(self._folds)])]
 
     def give_up(
         self, unit_id: str, reason: str, *, nodes: Sequence[str], attempts: int
@@ -72,10 +54,7 @@ class ForestWork:
         now = self._trials[self._parts[unit_id][0]]
         if now.settled:
             return []
-        now.settled = True
-        now.nodes += nodes
-        now.attempts = max(now.attempts, attempts)
-        return [self._result(now, status="failed", reason=reason)]
+        return [now.fail(reason, nodes=nodes, attempts=attempts)]
 
     def needed(self, unit_id: str) -> bool:
         """Return whether the unit's trial is still open."""
@@ -124,17 +103,6 @@ class ForestWork:
             "seed": spec.seed,
         }
         return Unit(name, f"{FITS}:fit_folds", arguments, weight)
-
-    def _result(self, now: _Progress, **outcome: Any) -> TrialResult:
-        return TrialResult(
-            trial_id=now.trial.trial_id,
-            parameters=now.trial.parameters,
-            seconds=now.seconds,
-            nodes=tuple(dict.fromkeys(now.nodes)),
-            attempts=now.attempts,
-            extra={"cpu_seconds": now.cpu_seconds},
-            **outcome,
-        )
 
 
 def open_work(spec: RunSpec) -> ForestWork:

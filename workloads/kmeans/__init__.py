@@ -26,7 +26,7 @@ from workloads.kmeans.parameters import (
     validate,
 )
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version, libraries
+from workloads.registry import Work, data_version, files_of, libraries
 from workloads.runs import RunSpec
 
 __all__ = [
@@ -58,8 +58,7 @@ _SHARED = (checks, bucket_rows, chunks, points, programs, reading)
 
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in _SHARED]
-    return [*sorted(Path(__file__).parent.glob("*.py")), *shared, *datasets.sources()]
+    return [*files_of(__file__, *_SHARED), *datasets.sources()]
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +94,7 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
     results = []
     for one in combinations(parameters):
         found = trial(fit_rows(x, one["clusters"], parameters["iterations"], seed), len(x))
-        results.append(TrialResult("", "ok", one, tuple(found["scores"]), extra=found["extra"]))
+        results.append(programs.reference(one, found))
     return results
 
 

@@ -24,6 +24,11 @@ from workloads.programs import Connected, Spread
 
 START_ROWS = 4096
 BLOCK_ROWS = 4096
+# The products of an iteration that keep a processor busy for seconds. A slot with fewer has one
+# task in it: each costs the head about 10 ms, and the head has its own share of the work, too.
+# With more, three tasks let quick nodes take from slow ones.
+LONG_PRODUCTS = 5e9
+TASKS_OF_LONG = 3
 
 Array = NDArray[Any]
 Far = tuple[float, int, int]
@@ -127,7 +132,6 @@ def fit(
     spread: Spread,
     connected: Connected,
     *,
-    tasks: int,
     data: Mapping[str, Any],
     clusters: int,
     iterations: int,
@@ -140,12 +144,10 @@ def fit(
     ----------
     spread : Spread
         How tasks are given to the engine.
-    tasks : int
-        How many parts an iteration is cut into at most.
     """
     readers = Readers(spread, connected, data, keep=True)
     x = readers.rows
-    parts = groups(chunks(len(x), chunk_rows), tasks)
+    parts = groups(chunks(len(x), chunk_rows), tasks_for(x.shape, clusters, connected.slots))
 
     looks = itertools.count()
 
@@ -161,6 +163,12 @@ def fit(
     begin = start_from(readers.every(start_step(len(x), clusters), parts), clusters, seed)
     found = search(x, begin, iterations, assessed, farthest_rows)
     return found, len(x), readers.extra()
+
+
+def tasks_for(shape: tuple[int, ...], clusters: int, slots: int) -> int:
+    """Return how many tasks an iteration over so many rows and columns has at most."""
+    products = shape[0] * shape[1] * clusters / slots
+    return slots * (TASKS_OF_LONG if products > LONG_PRODUCTS else 1)
 
 
 def search(

@@ -10,14 +10,11 @@ from workloads.kmeans import lloyd
 from workloads.kmeans.baseline import trial
 from workloads.programs import Connected, spread_on_dask
 
-TASKS_PER_SLOT = 3
-
 
 def fit(connected: Connected, **given: Any) -> list[dict[str, Any]]:
     """Fit on every node at once; what is given is as in `baseline.fit`."""
     spread = spread_on_dask(connected.client)
-    tasks = TASKS_PER_SLOT * connected.slots
-    return [trial(*lloyd.fit(spread, connected, tasks=tasks, **given))]
+    return [trial(*lloyd.fit(spread, connected, **given))]
 
 
 def warm_up(connected: Connected, *, data: Mapping[str, Any]) -> bool:

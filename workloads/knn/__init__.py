@@ -17,19 +17,19 @@ from typing import Any
 
 from contracts.trial import TrialResult
 from workloads import checks, programs
-from workloads.data import datasets
+from workloads.data import datasets, named
+from workloads.data.named import data
 from workloads.engines import Unit
 from workloads.knn.parameters import (
     NAME,
     PRESETS,
     combinations,
-    data,
     defaults,
     plain_parameters,
     validate,
 )
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version, libraries
+from workloads.registry import Work, data_version, files_of, libraries
 from workloads.runs import RunSpec
 
 __all__ = [
@@ -59,8 +59,7 @@ TOLERANCE = 0.0
 
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in (checks, programs)]
-    return [*sorted(Path(__file__).parent.glob("*.py")), *shared, *datasets.sources()]
+    return [*files_of(__file__, checks, named, programs), *datasets.sources()]
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +100,5 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
     x, y = datasets.raw(parameters["dataset"], parameters["rows"])
     options = {"folds": parameters["folds"], "neighbours": parameters["neighbours"]}
     found = grid_search(x, y, **options, seed=seed, jobs=1)
-    return [
-        TrialResult("", "ok", one, tuple(value["scores"]))
-        for one, value in zip(combinations(parameters), found, strict=True)
-    ]
+    pairs = zip(combinations(parameters), found, strict=True)
+    return [programs.reference(one, value) for one, value in pairs]

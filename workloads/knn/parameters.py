@@ -5,8 +5,7 @@ from typing import Any
 
 from contracts.schema import Problems
 from workloads import checks
-from workloads.data import datasets
-from workloads.data.datasets import Data
+from workloads.data import datasets, named
 
 NAME = "knn"
 MOST_FOLDS = 20
@@ -19,7 +18,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 _SOURCE = "the configuration of knn"
 _EXAMPLES = {
     "preset": "--preset default",
-    "dataset": "--set dataset=digits",
+    "dataset": "--set dataset=digits; or fab data.get mnist --to bucket, then "
+    "--set dataset=bucket:mnist",
     "rows": "--set rows=1000, or leave rows out for all there are",
     "neighbours": "--set neighbours=[1,3,5]",
     "folds": "--set folds=5",
@@ -47,7 +47,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """
     problems = Problems()
     given, merged = checks.over_preset(problems, parameters, defaults(), PRESETS)
-    dataset = problems.value(merged, "dataset", str, rule=_dataset_rule)
+    dataset = problems.value(merged, "dataset", str, rule=named.name_rule)
     rows = problems.value(merged, "rows", int, required=False)
     folds = problems.value(merged, "folds", int, rule=checks.between(2, MOST_FOLDS))
     problems.value(merged, "reuse", bool)
@@ -62,14 +62,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
             words = f"must be from {least} to {most} for these neighbours, is {count}"
             problems.add("rows", words)
     problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))
-    found = datasets.describe(datasets.settle_name(dataset), rows)
-    checks.same_version(problems, given, found, _SOURCE)
-    return {
-        **merged,
-        "dataset": found.dataset,
-        "rows": found.rows,
-        "data_version": found.version,
-    }
+    return named.settled(problems, given, merged, _SOURCE)
 
 
 def combinations(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -80,13 +73,3 @@ def combinations(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
 def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of the baseline: a neighbour search for each k and fold."""
     return {**parameters, "reuse": False}
-
-
-def data(parameters: Mapping[str, Any]) -> Data:
-    """Return the data that a run with these complete parameters computes on."""
-    return Data(parameters["dataset"], parameters["rows"], parameters["data_version"])
-
-
-def _dataset_rule(value: str) -> str | None:
-    known = ", ".join(datasets.names())
-    return None if datasets.is_name(value) else f"must be one of {known}, or bucket:NAME"

@@ -25,13 +25,14 @@ from workloads.pca.parameters import (
     validate,
 )
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version, libraries
+from workloads.registry import Work, data_version, files_of, libraries
 from workloads.runs import RunSpec
 
 __all__ = [
     "NAME",
     "PRESETS",
     "QUALITY",
+    "RANKED",
     "SIZE",
     "TOLERANCE",
     "combinations",
@@ -49,7 +50,8 @@ __all__ = [
 ]
 
 SIZE = "points"
-QUALITY = "variance along a principal axis, as a part of the whole"
+QUALITY = "variance along each principal axis, as a part of the whole"
+RANKED = False
 # Products of single precision are added up in another order than scikit-learn's.
 TOLERANCE = 1e-4
 _SHARED = (checks, bucket_rows, chunks, points, programs, reading)
@@ -57,8 +59,7 @@ _SHARED = (checks, bucket_rows, chunks, points, programs, reading)
 
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in _SHARED]
-    return [*sorted(Path(__file__).parent.glob("*.py")), *shared, *datasets.sources()]
+    return [*files_of(__file__, *_SHARED), *datasets.sources()]
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
     results = []
     for one in combinations(parameters):
         found = gram.trial(fit_rows(x, one["components"]))
-        results.append(TrialResult("", "ok", one, tuple(found["scores"]), extra=found["extra"]))
+        results.append(programs.reference(one, found))
     return results
 
 

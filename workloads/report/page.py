@@ -128,7 +128,7 @@ def _content(reading: Reading, made_at: str) -> dict[str, Any]:
         "published_words": published.NOTE,
         "laws": tables.laws(laws),
         "law_notes": words.law_notes(laws),
-        "best": [_best(part) for part in evidence.parts()],
+        "best": [_best(part) for part in evidence.parts() if quality.ranked(evidence)],
         "summaries": tables.summaries(evidence),
         "agreement": words.agreement(agreement(evidence), evidence),
         "agreement_holds": not agreement(evidence).differing and not evidence.conflicts,

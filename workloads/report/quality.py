@@ -14,11 +14,18 @@ from workloads.report.tables import NOTHING, Table
 from workloads.sweeps.plan import PLAIN, Cell
 
 
+def ranked(evidence: Evidence) -> bool:
+    """Return whether a higher score is a better one; else scores are equal or not, no more."""
+    return bool(evidence.plan.facts.get("ranked", True))
+
+
 def table(evidence: Evidence) -> Table:
     """Return a row for each cell of every part: its best score, and how far it is from plain.
 
-    The difference is the largest of any trial and fold, as a part of the score's size.
+    The difference is the largest of any trial and fold, as a part of the score's size. Where
+    no score is better than another, there is no best one.
     """
+    chosen = ranked(evidence)
     rows: list[tuple[str, ...]] = []
     varied = bool(evidence.plan.variations)
     for part in evidence.parts():
@@ -35,18 +42,19 @@ def table(evidence: Evidence) -> Table:
                         cell.engine.capitalize(),
                         *((", ".join(cell.variation) or NOTHING,) if varied else ()),
                         str(cell.nodes),
-                        f"{best:.6g}",
+                        *((f"{best:.6g}",) if chosen else ()),
                         NOTHING if away is None or cell.engine == PLAIN else f"{away:.2g}",
                     )
                 )
     names = ("Engine", "Variation") if varied else ("Engine",)
-    heads = (*names, "Nodes", "Best score", "Largest difference from plain")
+    best_head = ("Best score",) if chosen else ()
+    heads = (*names, "Nodes", *best_head, "Largest difference from plain")
     return Table(heads, tuple(rows), frozenset(range(len(names), len(heads))))
 
 
 def drawing(evidence: Evidence, name: str = "quality") -> list[Drawing]:
-    """Draw the best score of each run over the nodes; nothing where no score is known."""
-    found = _best_of_runs(evidence)
+    """Draw the best score of each run over the nodes; nothing where none is known or best."""
+    found = _best_of_runs(evidence) if ranked(evidence) else {}
     title, said = title_of("Quality", evidence), []
     with Canvas(name, WIDTH, HEIGHT) as canvas:
         labels = []
@@ -74,7 +82,9 @@ def _widen(axes: Axes) -> None:
 
 
 def best_score(evidence: Evidence, cell: Cell) -> float | None:
-    """Return the best score of a cell's runs; None where none is known."""
+    """Return the best score of a cell's runs; None where none is known, or none is best."""
+    if not ranked(evidence):
+        return None
     return max(_best_of_runs(evidence).get(cell, ()), default=None)
 
 
@@ -96,7 +106,9 @@ def _best_of_runs(evidence: Evidence) -> dict[Cell, list[float]]:
 def explained(evidence: Evidence) -> str:
     """Return what the scores are; empty where the plan does not say so."""
     words = evidence.plan.facts.get("quality")
-    return f"Score: {words}; higher is better." if words else ""
+    if not words:
+        return ""
+    return f"Score: {words}; higher is better." if ranked(evidence) else f"Score: {words}."
 
 
 def _by_cell(evidence: Evidence) -> dict[Cell, dict[str, TrialResult]]:

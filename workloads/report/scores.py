@@ -1,6 +1,7 @@
 """Whether every engine found the same scores, and which parameters were best."""
 
 import itertools
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ class Agreement:
 
     `compared` counts the results with a partner, `differing` names each combination whose
     scores lie further apart than the workload's `tolerance`, a part of their size, with the
-    largest difference in any fold. With a tolerance of 0 they are equal to the last bit.
+    largest difference in any fold. With a tolerance of 0 they are equal to the last bit, with
+    an infinite one they are not compared.
     """
 
     compared: int
@@ -59,7 +61,8 @@ def ranking(evidence: Evidence) -> list[Ranked]:
 def agreement(evidence: Evidence) -> Agreement:
     """Compare all results of each combination with one another, in each part for itself."""
     compared, differing, several = 0, [], 0
-    tolerance = float(evidence.plan.facts.get("tolerance", 0.0))
+    known = evidence.plan.facts.get("tolerance", 0.0)
+    tolerance = math.inf if known is None else float(known)
     every = itertools.chain.from_iterable(_by_combination(one) for one in evidence.parts())
     for combination, found in every:
         if len(found) < 2:
@@ -67,7 +70,9 @@ def agreement(evidence: Evidence) -> Agreement:
         several += 1
         compared += len(found)
         distance = max(_distance(found[0], other) for other in found)
-        if distance > tolerance * max((abs(one) for one in found[0]), default=0.0):
+        if tolerance < math.inf and distance > tolerance * max(
+            (abs(one) for one in found[0]), default=0.0
+        ):
             differing.append((combination, distance))
     return Agreement(compared, several, tuple(differing), tolerance)
 

@@ -1,5 +1,7 @@
 """What the page says in words apart from its answer."""
 
+import math
+
 from workloads.report.comparison import named
 from workloads.report.evidence import Evidence, Series
 from workloads.report.machine_figures import GIB
@@ -68,6 +70,11 @@ def agreement(found: Agreement, evidence: Evidence) -> str:
         alike = ", and over every variation that must change no score"
     if not found.compared:
         return "No combination was scored twice, so there is nothing to compare."
+    if math.isinf(found.tolerance):
+        return (
+            "Scores are not compared: with these parameters what is computed depends on how "
+            "the data are spread over the nodes."
+        )
     if not found.differing:
         how = f"within {found.tolerance:g} of their size"
         how = how if found.tolerance else "to the last bit"

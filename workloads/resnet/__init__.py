@@ -12,22 +12,21 @@ compile is not in that of an epoch: see `extra` of a result.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from contracts.trial import TrialResult
 from workloads import checks, programs
-from workloads.data import datasets
+from workloads.data import datasets, named
+from workloads.data.named import data
 from workloads.engines import Unit
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version
+from workloads.registry import Work, data_version, files_of, versions
 from workloads.resnet.parameters import (
     NAME,
     PRESETS,
     RECIPE,
     combinations,
-    data,
     defaults,
     plain_parameters,
     validate,
@@ -62,14 +61,12 @@ TOLERANCE = 0.02
 
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in (checks, programs)]
-    return [*sorted(Path(__file__).parent.glob("*.py")), *shared, *datasets.sources()]
+    return [*files_of(__file__, checks, named, programs), *datasets.sources()]
 
 
 def libraries() -> dict[str, str]:
     """Return the versions of the distributions that decide the scores."""
-    names = ("flax", "jax", "jaxlib", "numpy", "scikit-learn")
-    return {name: metadata.version(name) for name in names}
+    return versions("flax", "jax", "jaxlib", "numpy", "scikit-learn")
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,8 +107,7 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
         for one in combinations(parameters):
             given = _given(parameters, one["learning_rate"], seed)
             found = baseline.trial(member.train_alone(home, **given, threads=1))
-            scores = tuple(found["scores"])
-            results.append(TrialResult("", "ok", one, scores, extra=found["extra"]))
+            results.append(programs.reference(one, found))
     return results
 
 

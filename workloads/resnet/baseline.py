@@ -11,7 +11,10 @@ def train(
     connected: Connected, *, data: Mapping[str, Any], recipe: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Train in this process."""
-    found = member.train_alone(connected.home, data, recipe, connected.slots)
+    told = connected.counting("epochs")
+    found = member.train_alone(
+        connected.home, data, recipe, connected.slots, lambda done: told(done, recipe["epochs"])
+    )
     return [trial(found)]
 
 

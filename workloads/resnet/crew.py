@@ -6,6 +6,7 @@ node, and to say as soon as one has ended. All else is the same on both.
 
 import contextlib
 import secrets
+import select
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 
 from contracts.errors import TandemError
 from workloads.engines import Outcome
+from workloads.programs import Count
 from workloads.resnet import links
 from workloads.resnet.exchange import LEADER
 from workloads.resnet.links import Peer
@@ -65,10 +67,11 @@ def warm_up(crew: Crew, given: Mapping[str, Any]) -> bool:
     return True
 
 
-def train(crew: Crew, given: Mapping[str, Any]) -> dict[str, Any]:
+def train(crew: Crew, given: Mapping[str, Any], count: Count | None = None) -> dict[str, Any]:
     """Train on all nodes of a crew; return what came of it, as `training.train` does.
 
-    Seconds are those of the slowest node, bytes those of all.
+    `count` is told how many of how many epochs are done, by the first member. Seconds are those
+    of the slowest node, bytes those of all.
 
     Raises
     ------
@@ -88,12 +91,32 @@ def train(crew: Crew, given: Mapping[str, Any]) -> dict[str, Any]:
             {**given, "rank": rank, "peers": peers, "key": key, "threads": place.threads}
             for rank, place in enumerate(crew.places)
         ]
-        found = _all(crew, "train", arguments, TRAIN_SECONDS, held)
+        epochs = Epochs(held[0], given["recipe"]["epochs"], count) if count else None
+        found = _all(crew, "train", arguments, TRAIN_SECONDS, held, epochs)
     return {
         **found[0],
         **{name: max(one[name] for one in found) for name in found[0] if "seconds" in name},
         "bytes sent": sum(one["bytes sent"] for one in found),
     }
+
+
+class Epochs:
+    """What the first member tells of its epochs: a byte for each, on the connection held."""
+
+    def __init__(self, link: socket.socket, total: int, count: Count) -> None:
+        self._link, self._total, self._count = link, total, count
+        self._done = 0
+
+    def look(self) -> None:
+        """Tell how many epochs are done, if there are more than before; waits for nothing."""
+        try:
+            there, _, _ = select.select([self._link], [], [], 0)
+            came = len(self._link.recv(4096)) if there else 0
+        except (OSError, ValueError):
+            return  # the connection has ended, which is told elsewhere
+        if came:
+            self._done += came
+            self._count(self._done, self._total)
 
 
 def _hold(peer: Peer, key: str) -> socket.socket:
@@ -114,12 +137,15 @@ def _all(
     arguments: Sequence[Mapping[str, Any]],
     seconds: float,
     held: Sequence[socket.socket] = (),
+    epochs: "Epochs | None" = None,
 ) -> list[Any]:
     """Return the values of all places; when one fails, end the rest and raise its reason."""
     values: dict[int, Any] = {}
     failed: dict[int, Outcome] = {}
     give_up = float("inf")
     for number, outcome in crew.each(f"{MEMBER}:{function}", arguments, seconds):
+        if epochs is not None:
+            epochs.look()
         if outcome is not None and outcome.status == "ok":
             values[number] = outcome.value
         elif outcome is not None:

@@ -5,8 +5,10 @@ what it has loaded and compiled, so that a warm-up serves the training after it.
 """
 
 import contextlib
+import functools
 import os
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from workloads.data.datasets import Data
@@ -14,6 +16,10 @@ from workloads.resnet.exchange import LEADER, Adding, Alone, Together
 from workloads.resnet.links import Door, Peer
 
 _door: list[Door] = []
+
+
+def nobody(epochs: int) -> None:
+    """Tell nobody how many epochs are done."""
 
 
 def configure(threads: int) -> None:
@@ -60,14 +66,27 @@ def train(
         contextlib.closing(Together(door, rank, known, secret)) as together,
     ):
         together.watch(leader)
-        return _trained(home, data, recipe, together, threads)
+        done: Callable[[int], None] = nobody
+        if rank == 0:
+            done = functools.partial(_epoch_done, leader)
+        return _trained(home, data, recipe, together, threads, done)
 
 
 def train_alone(
-    home: str, data: Mapping[str, Any], recipe: Mapping[str, Any], threads: int
+    home: str,
+    data: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    threads: int,
+    done: Callable[[int], None] = nobody,
 ) -> dict[str, Any]:
-    """Train as the only one there is."""
-    return _trained(home, data, recipe, Alone(), threads)
+    """Train as the only one there is; `done` is told how many epochs are."""
+    return _trained(home, data, recipe, Alone(), threads, done)
+
+
+def _epoch_done(leader: socket.socket, epochs: int) -> None:
+    """Tell the program that began the training, a byte an epoch."""
+    with contextlib.suppress(OSError):
+        leader.sendall(b".")
 
 
 def _trained(
@@ -76,10 +95,11 @@ def _trained(
     recipe: Mapping[str, Any],
     adding: Adding,
     threads: int,
+    done: Callable[[int], None],
 ) -> dict[str, Any]:
     configure(threads)
     from workloads.resnet import training
 
     asked = training.Recipe(**recipe)
     found = training.images(home, Data(**data), asked.held_out, asked.seed)
-    return training.train(found, asked, adding)[0]
+    return training.train(found, asked, adding, done)[0]

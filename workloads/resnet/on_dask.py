@@ -57,7 +57,7 @@ def train(
 ) -> list[dict[str, Any]]:
     """Train on every node at once."""
     given = {"home": connected.home, "data": data, "recipe": recipe}
-    return [trial(crew.train(DaskCrew(connected), given))]
+    return [trial(crew.train(DaskCrew(connected), given, connected.counting("epochs")))]
 
 
 def warm_up(

@@ -84,7 +84,8 @@ def train(
 ) -> list[dict[str, Any]]:
     """Train on every node at once."""
     given = {"home": connected.home, "data": data, "recipe": recipe}
-    return [trial(crew.train(_crew(tuple(connected.addresses.items())), given))]
+    known = _crew(tuple(connected.addresses.items()))
+    return [trial(crew.train(known, given, connected.counting("epochs")))]
 
 
 def warm_up(

@@ -5,9 +5,8 @@ from typing import Any
 
 from contracts.schema import Problems
 from workloads import checks
-from workloads.data import datasets
+from workloads.data import datasets, named
 from workloads.data.bucket import is_name as in_bucket
-from workloads.data.datasets import Data
 
 NAME = "resnet"
 IMAGES = ("digits",)
@@ -71,16 +70,15 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     problems.value(merged, "epochs", int, rule=checks.between(1, 10_000))
     batch = problems.value(merged, "batch", int, rule=checks.between(2, 1 << 16))
     problems.value(merged, "width", int, rule=_width_rule)
-    held_out = problems.value(merged, "held_out", float, rule=_held_out_rule)
-    problems.value(merged, "gradients", str, rule=_gradients_rule)
+    held_out = problems.value(merged, "held_out", float, rule=checks.between(0.01, 0.9))
+    problems.value(merged, "gradients", str, rule=checks.one_of(GRADIENTS))
     problems.value(merged, "seed", int, rule=checks.between(0, (1 << 31) - 2))
-    problems.value(merged, "learning_rates", list, rule=_rates_rule)
+    words = "numbers above 0 and up to 10"
+    checks.different(problems, merged, "learning_rates", words, _is_rate)
     if None not in (dataset, batch, held_out):
         _check_rows(problems, dataset, rows, batch, held_out)
     problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))
-    found = datasets.describe(dataset, rows)
-    checks.same_version(problems, given, found, _SOURCE)
-    return {**merged, "rows": found.rows, "data_version": found.version}
+    return named.settled(problems, given, merged, _SOURCE)
 
 
 def combinations(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -91,11 +89,6 @@ def combinations(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
 def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of the baseline, whose gradients travel nowhere."""
     return {**parameters, "gradients": GRADIENTS[0]}
-
-
-def data(parameters: Mapping[str, Any]) -> Data:
-    """Return the data that a run with these complete parameters computes on."""
-    return Data(parameters["dataset"], parameters["rows"], parameters["data_version"])
 
 
 def _check_rows(
@@ -121,16 +114,5 @@ def _width_rule(value: int) -> str | None:
     return None if fits else "must be 1, 2, 4, 8, 16 or a multiple of 32 up to 256"
 
 
-def _held_out_rule(value: float) -> str | None:
-    return None if 0.01 <= value <= 0.9 else "must be from 0.01 to 0.9"
-
-
-def _gradients_rule(value: str) -> str | None:
-    return None if value in GRADIENTS else f"must be one of {', '.join(GRADIENTS)}"
-
-
-def _rates_rule(value: list[Any]) -> str | None:
-    good = all(type(one) in (int, float) and 0 < one <= 10 for one in value)
-    if value and good and len(set(value)) == len(value) <= checks.MOST_VALUES:
-        return None
-    return f"must be 1 to {checks.MOST_VALUES} different numbers above 0 and up to 10"
+def _is_rate(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value <= 10

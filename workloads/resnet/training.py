@@ -10,7 +10,7 @@ rises over the first tenth of the steps and then falls to zero by half a cosine.
 import functools
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,8 +191,15 @@ def rate(recipe: Recipe, step: int, steps: int) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(turn))
 
 
-def train(found: Images, recipe: Recipe, adding: Adding) -> tuple[dict[str, Any], Array]:
+def train(
+    found: Images,
+    recipe: Recipe,
+    adding: Adding,
+    done: Callable[[int], None] = lambda epochs: None,
+) -> tuple[dict[str, Any], Array]:
     """Train to the end as one of the members that add up; return what came of it.
+
+    `done` is told how many epochs are, outside of their time.
 
     Returns
     -------
@@ -223,6 +230,7 @@ def train(found: Images, recipe: Recipe, adding: Adding) -> tuple[dict[str, Any]
         jax.block_until_ready(tree)  # type: ignore[no-untyped-call]
         epochs.append(time.monotonic() - begin)
         waits.append(adding.seconds - waited)
+        done(epoch + 1)
     vector = flat(tree)
     return {
         "accuracy": _accuracy(parts, tree, found, recipe, adding),

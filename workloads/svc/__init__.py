@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from contracts.trial import TrialResult
-from workloads import checks, programs
+from workloads import checks, folds, programs
 from workloads.engines import Unit
 from workloads.programs import ProgramWork
-from workloads.registry import Work, data_version, libraries
+from workloads.registry import Work, data_version, files_of, libraries
 from workloads.runs import RunSpec
 from workloads.svc.parameters import (
     NAME,
@@ -62,8 +62,7 @@ TOLERANCE = 2e-3
 
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in (checks, programs)]
-    return [*sorted(Path(__file__).parent.glob("*.py")), *shared]
+    return files_of(__file__, checks, folds, programs)
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,10 +108,8 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
     asked = combinations(parameters)
     options = {"data": data(parameters), "folds": parameters["folds"], "seed": seed}
     found = grid_search(**options, combinations=asked, jobs=1)
-    return [
-        TrialResult("", "ok", one, tuple(value["scores"]), extra=value["extra"])
-        for one, value in zip(asked, found, strict=True)
-    ]
+    pairs = zip(asked, found, strict=True)
+    return [programs.reference(one, value) for one, value in pairs]
 
 
 def _given(spec: RunSpec) -> dict[str, Any]:

@@ -13,6 +13,7 @@ def tune(connected: Connected, *, jobs: int, **given: Any) -> list[dict[str, Any
 
     The processes end with it: this one is ended without being asked, and they would idle on.
     """
+    connected.tell(0, 0, f"in GridSearchCV of {len(given['combinations'])} combinations")
     try:
         return search.grid_search(**given, jobs=jobs)
     finally:

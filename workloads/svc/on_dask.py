@@ -10,6 +10,7 @@ def tune(connected: Connected, *, jobs: int, **given: Any) -> list[dict[str, Any
     """Score each combination on all workers; `jobs` is of the baseline alone."""
     import joblib
 
+    connected.tell(0, 0, f"in GridSearchCV of {len(given['combinations'])} combinations")
     with joblib.parallel_config("dask", client=connected.client):
         return search.grid_search(**given, jobs=-1)
 

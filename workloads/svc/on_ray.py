@@ -12,6 +12,7 @@ def tune(connected: Connected, *, jobs: int, **given: Any) -> list[dict[str, Any
     from ray.util.joblib import register_ray
 
     register_ray()  # type: ignore[no-untyped-call]
+    connected.tell(0, 0, f"in GridSearchCV of {len(given['combinations'])} combinations")
     with joblib.parallel_config("ray"):
         return search.grid_search(**given, jobs=-1)
 

@@ -81,8 +81,8 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
     informative = problems.value(merged, "informative", int, rule=checks.between(2, 1000))
     classes = problems.value(merged, "classes", int, rule=checks.between(2, 50))
     folds = problems.value(merged, "folds", int, rule=checks.between(2, MOST_FOLDS))
-    problems.value(merged, "noise", (int, float), rule=_noise_rule)
-    problems.value(merged, "separation", (int, float), rule=_separation_rule)
+    problems.value(merged, "noise", (int, float), rule=checks.below_one)
+    problems.value(merged, "separation", (int, float), rule=checks.above_zero)
     problems.value(merged, "reuse", bool)
     problems.value(merged, "jobs", int, rule=_jobs_rule)
     problems.value(merged, "seed", int, rule=checks.between(0, (1 << 32) - 1))
@@ -99,9 +99,7 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
         problems.add("rows", words)
     problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))
     version = samples.version(_samples(merged))
-    if given.get("data_version", version) != version:
-        problems.add("data_version", f"is {given['data_version']!r}, but is {version} here")
-        problems.raise_if_any(_SOURCE, next_step="leave data_version out")
+    checks.same_version(problems, given, version, _SOURCE)
     return {**merged, "data_version": version}
 
 
@@ -138,41 +136,23 @@ def data(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_grid(problems: Problems, merged: Mapping[str, Any]) -> None:
-    _check_list(problems, merged, "kernels", f"of {', '.join(KERNELS)}", _is_kernel)
-    _check_list(problems, merged, "C", "numbers above 0", _is_positive)
+    checks.different(problems, merged, "kernels", f"of {', '.join(KERNELS)}", _is_kernel)
+    checks.different(problems, merged, "C", "numbers above 0", _is_positive)
     words = f"numbers above 0, or {' or '.join(RULES)}"
-    _check_list(problems, merged, "gamma", words, lambda one: one in RULES or _is_positive(one))
-
-
-def _check_list(
-    problems: Problems, merged: Mapping[str, Any], key: str, words: str, good: Any
-) -> None:
-    found = problems.value(merged, key, list)
-    if found is None:
-        return
-    hashable = all(isinstance(one, str | int | float) for one in found)
-    fine = hashable and all(good(one) for one in found)
-    if not found or not fine or len(set(found)) < len(found) or len(found) > checks.MOST_VALUES:
-        problems.add(
-            key, f"must be 1 to {checks.MOST_VALUES} different {words}, is {found!r:.80}"
-        )
+    checks.different(problems, merged, "gamma", words, _is_gamma)
 
 
 def _is_kernel(value: Any) -> bool:
     return value in KERNELS
 
 
+def _is_gamma(value: Any) -> bool:
+    return value in RULES or _is_positive(value)
+
+
 def _is_positive(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value) and value > 0
-
-
-def _noise_rule(value: float) -> str | None:
-    return None if 0 <= value < 1 else "must be from 0 to below 1"
-
-
-def _separation_rule(value: float) -> str | None:
-    return None if math.isfinite(value) and value > 0 else "must be above 0"
 
 
 def _jobs_rule(value: int) -> str | None:

@@ -1,30 +1,17 @@
 """How a search that shares kernel matrices is cut into units, and how scores come of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.trial import TrialResult
 from workloads.engines import Outcome, Unit
+from workloads.folds import FoldedTrial
 from workloads.programs import best_of
 from workloads.runs import PlannedTrial, RunSpec
 from workloads.svc.classification_report import accuracies, report
 from workloads.svc.parameters import data
 
 UNITS_PER_SLOT = 6
-
-
-@dataclass
-class _Progress:
-    """What is known of one trial so far."""
-
-    trial: PlannedTrial
-    folds: dict[int, list[list[int]]] = field(default_factory=dict)
-    nodes: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    attempts: int = 1
-    settled: bool = False
 
 
 class KernelWork:
@@ -37,7 +24,7 @@ class KernelWork:
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
         self._folds: int = spec.parameters["folds"]
-        self._trials = {one.trial_id: _Progress(one) for one in spec.trials}
+        self._trials = {one.trial_id: FoldedTrial(one) for one in spec.trials}
         self._parts: dict[str, tuple[int, tuple[str, ...]]] = {}
         self.units: Sequence[Unit] = self._cut()
 
@@ -50,10 +37,7 @@ class KernelWork:
         for name, matrix in zip(names, outcome.value, strict=True):
             now = self._trials[name]
             now.folds[fold] = matrix
-            now.nodes.append(node)
-            now.seconds += outcome.seconds / len(names)
-            now.cpu_seconds += outcome.cpu_seconds / len(names)
-            now.attempts = max(now.attempts, attempts)
+            now.add(outcome, node=node, attempts=attempts, sharing=len(names))
             if len(now.folds) == self._folds and not now.settled:
                 found.append(self._complete(now))
         return found
@@ -62,15 +46,12 @@ class KernelWork:
         self, unit_id: str, reason: str, *, nodes: Sequence[str], attempts: int
     ) -> list[TrialResult]:
         """Take the failure of a unit; return those of its trials that had not failed before."""
-        open_ones = [self._trials[name] for name in self._parts[unit_id][1]]
-        found = []
-        for now in open_ones:
-            if not now.settled:
-                now.settled = True
-                now.nodes += nodes
-                now.attempts = max(now.attempts, attempts)
-                found.append(self._result(now, status="failed", reason=reason))
-        return found
+        trials = [self._trials[name] for name in self._parts[unit_id][1]]
+        return [
+            now.fail(reason, nodes=nodes, attempts=attempts)
+            for now in trials
+            if not now.settled
+        ]
 
     def needed(self, unit_id: str) -> bool:
         """Return whether a trial of the unit is still open."""
@@ -109,22 +90,6 @@ class KernelWork:
         }
         return Unit(name, "workloads.svc.kernels:score_unit", arguments, float(len(values)))
 
-    def _complete(self, now: _Progress) -> TrialResult:
-        now.settled = True
+    def _complete(self, now: FoldedTrial) -> TrialResult:
         matrices = [now.folds[fold] for fold in range(self._folds)]
-        return self._result(
-            now, status="ok", scores=tuple(accuracies(matrices)), extra=report(matrices)
-        )
-
-    def _result(
-        self, now: _Progress, extra: dict[str, float] | None = None, **outcome: Any
-    ) -> TrialResult:
-        return TrialResult(
-            trial_id=now.trial.trial_id,
-            parameters=now.trial.parameters,
-            seconds=now.seconds,
-            nodes=tuple(dict.fromkeys(now.nodes)),
-            attempts=now.attempts,
-            extra={**(extra or {}), "cpu_seconds": now.cpu_seconds},
-            **outcome,
-        )
+        return now.complete(accuracies(matrices), report(matrices))

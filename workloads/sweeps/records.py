@@ -8,6 +8,7 @@ from typing import Any
 
 from contracts.schema import Problems
 from contracts.trial import TrialResult, parse_result
+from workloads import checks
 from workloads.sweeps.plan import PLAIN, Subject, Variation, Work
 
 STATUSES = ("finished", "failed", "interrupted")
@@ -249,15 +250,11 @@ def _duration_rule(value: float) -> str | None:
     return None if math.isfinite(value) and value >= 0 else "must be 0 or more"
 
 
-def _status_rule(value: str) -> str | None:
-    return None if value in STATUSES else f"must be one of {', '.join(STATUSES)}"
-
-
 _RULES: dict[str, Any] = {
     "wall_seconds": _duration_rule,
     "cpu_seconds": _duration_rule,
     "driver_cpu_seconds": _duration_rule,
     "load_before": _duration_rule,
     "load_after": _duration_rule,
-    "status": _status_rule,
+    "status": checks.one_of(STATUSES),
 }

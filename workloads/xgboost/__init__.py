@@ -16,7 +16,6 @@ imports neither XGBoost nor Optuna.
 """
 
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from contracts.trial import TrialResult
 from workloads import checks, programs
 from workloads.data import synthetic_covtype
 from workloads.engines import Unit
-from workloads.registry import Work, data_version
+from workloads.registry import Work, data_version, files_of, versions
 from workloads.runs import RunSpec
 from workloads.xgboost.parameters import (
     NAME,
@@ -53,6 +52,7 @@ __all__ = [
     "preparation",
     "prepare",
     "sources",
+    "tolerance",
     "validate",
     "warm_up",
 ]
@@ -62,15 +62,19 @@ QUALITY = "negative root mean squared error on held-out rows"
 TOLERANCE = 1e-6
 
 
+def tolerance(parameters: Mapping[str, Any]) -> float | None:
+    """Return TOLERANCE; None for a fit over all nodes, whose bins depend on their number."""
+    return TOLERANCE if parameters["form"] == "trials" else None
+
+
 def sources() -> list[Path]:
     """Return the files that decide the scores, and those of the data."""
-    shared = [Path(str(one.__file__)) for one in (checks, programs, synthetic_covtype)]
-    return [*sorted(Path(__file__).parent.glob("*.py")), *shared]
+    return files_of(__file__, checks, programs, synthetic_covtype)
 
 
 def libraries() -> dict[str, str]:
     """Return the versions of the libraries that decide the scores."""
-    return {name: metadata.version(name) for name in ("xgboost-cpu", "optuna", "numpy")}
+    return versions("xgboost-cpu", "optuna", "numpy")
 
 
 def prepare(home: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +125,5 @@ def plain(parameters: Mapping[str, Any], seed: int) -> list[TrialResult]:
         return boosting.outcome(errors, fitting, chosen, begin, 0.0)
 
     found = study.sequence(study.of(parameters, seed), parameters["trials"], evaluate)
-    return [
-        TrialResult("", "ok", one, tuple(value["scores"]), extra=value["extra"])
-        for one, value in zip(combinations(parameters), found, strict=True)
-    ]
+    pairs = zip(combinations(parameters), found, strict=True)
+    return [programs.reference(one, value) for one, value in pairs]

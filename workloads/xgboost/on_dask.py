@@ -9,7 +9,7 @@ import numpy as np
 
 from contracts.trial import canonical
 from workloads.programs import Connected
-from workloads.xgboost import boosting, files, samples
+from workloads.xgboost import boosting, doors, files, samples
 from workloads.xgboost.samples import Rows
 
 PARTS_PER_SLOT = 2
@@ -55,6 +55,9 @@ def rows_between(home: str, data: Mapping[str, Any], first: int, last: int) -> R
 
 def warm_up(connected: Connected) -> bool:
     """Load all that a first fit would have to load, here and in every worker."""
+    host = connected.addresses[connected.nodes[0]]
+    with doors.opened(host) as port:
+        doors.check(host, connected.client.run(doors.knock, host, port).values())
     connected.client.run(boosting.warm_up)
     return boosting.warm_up()
 

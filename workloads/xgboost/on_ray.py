@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workloads.programs import Connected, on_every_ray_node
-from workloads.xgboost import boosting, samples
+from workloads.xgboost import boosting, doors, samples
 from workloads.xgboost.on_dask import held_out_rows, rows_between
 
 
@@ -47,6 +47,9 @@ def train(
 
 def warm_up(connected: Connected) -> bool:
     """Load all that a first fit would have to load, here and in a worker for each slot."""
+    host = connected.addresses[connected.nodes[0]]
+    with doors.opened(host) as port:
+        doors.check(host, on_every_ray_node(connected.client, doors.knock, host, port))
     on_every_ray_node(connected.client, boosting.warm_up)
     return boosting.warm_up()
 

@@ -1,6 +1,5 @@
 """What a user may ask of the workload `xgboost`, and every way in which it can be wrong."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -110,17 +109,15 @@ def validate(parameters: Mapping[str, Any]) -> dict[str, Any]:
         "sampler": SAMPLERS, "form": FORMS, "format": FORMATS, "scheduler": SCHEDULERS,
     }  # fmt: skip
     for name, known in choices.items():
-        problems.value(merged, name, str, rule=_one_of(known))
-    problems.value(merged, "noise", (int, float), rule=_noise_rule)
+        problems.value(merged, name, str, rule=checks.one_of(known))
+    problems.value(merged, "noise", (int, float), rule=checks.between(0, 100))
     problems.value(merged, "constant_liar", bool)
     problems.value(merged, "reuse", bool)
     checks.whole_numbers(problems, merged, "rounds", least=1)
     _check_together(problems, merged)
     problems.raise_if_any(_SOURCE, next_step=checks.example(problems.found, _EXAMPLES))
     version = samples.version(_samples(merged))
-    if given.get("data_version", version) != version:
-        problems.add("data_version", f"is {given['data_version']!r}, but is {version} here")
-        problems.raise_if_any(_SOURCE, next_step="leave data_version out")
+    checks.same_version(problems, given, version, _SOURCE)
     return {**merged, "data_version": version}
 
 
@@ -163,11 +160,3 @@ def _check_together(problems: Problems, merged: Mapping[str, Any]) -> None:
         problems.add("clusters", words)
     if merged["form"] == "distributed" and form != "numpy":
         problems.add("format", f"must be numpy where form is distributed, is {form!r:.80}")
-
-
-def _one_of(known: tuple[str, ...]) -> Any:
-    return lambda value: None if value in known else f"must be one of {', '.join(known)}"
-
-
-def _noise_rule(value: float) -> str | None:
-    return None if math.isfinite(value) and 0 <= value <= 100 else "must be from 0 to 100"

@@ -61,6 +61,38 @@ class Snapshot(ctypes.Structure):
     ]
 
 
+# Pointers of a forest in the order of the compiled structure: what it works in, and its nodes.
+PRIVATE = (
+    "features",
+    "constants",
+    "samples",
+    "spare",
+    "labels",
+    "spare_labels",
+    "locals",
+    "codes",
+    "tags",
+    "local_rows",
+    "local_samples",
+    "histogram",
+    "counts",
+    "keys",
+    "stack_sums",
+    "present",
+    "stack",
+)
+NODES = (
+    "left",
+    "right",
+    "feature",
+    "threshold",
+    "depth",
+    "node_samples",
+    "impurity",
+    "sums",
+)
+
+
 class Forest(ctypes.Structure):
     """The state of one tree's growth."""
 
@@ -86,36 +118,7 @@ class Forest(ctypes.Structure):
         ("ln", ctypes.c_void_p),
         ("rng", ctypes.c_uint32),
         ("n_samples", ctypes.c_uint32),
-        *(
-            (name, ctypes.c_void_p)
-            for name in (
-                "features",
-                "constants",
-                "samples",
-                "spare",
-                "labels",
-                "spare_labels",
-                "locals",
-                "codes",
-                "tags",
-                "local_rows",
-                "local_samples",
-                "histogram",
-                "counts",
-                "keys",
-                "stack_sums",
-                "present",
-                "stack",
-                "left",
-                "right",
-                "feature",
-                "threshold",
-                "depth",
-                "node_samples",
-                "impurity",
-                "sums",
-            )
-        ),
+        *((name, ctypes.c_void_p) for name in (*PRIVATE, *NODES)),
         ("node_count", ctypes.c_int32),
         ("capacity", ctypes.c_int32),
         ("snapshots", ctypes.c_void_p),

@@ -199,8 +199,8 @@ class _Workspace:
             rng=splitter_seed(seed),
             capacity=self._capacity,
             n_snapshots=len(depths) - 1,
-            **{name: getattr(self, f"_{name}").ctypes.data for name in _PRIVATE},
-            **{name: getattr(self, name).ctypes.data for name in _NODES},
+            **{name: getattr(self, f"_{name}").ctypes.data for name in native.PRIVATE},
+            **{name: getattr(self, name).ctypes.data for name in native.NODES},
         )
         snapshots, kept = self._snapshots(depths, n_samples)
         forest.snapshots = ctypes.addressof(snapshots)
@@ -244,37 +244,6 @@ class _Workspace:
                 kept.append(np.empty(size, dtype=np.uint8))
                 setattr(snapshot, name, kept[-1].ctypes.data)
         return snapshots, kept
-
-
-_PRIVATE = (
-    "features",
-    "constants",
-    "samples",
-    "spare",
-    "labels",
-    "spare_labels",
-    "locals",
-    "codes",
-    "tags",
-    "local_rows",
-    "local_samples",
-    "histogram",
-    "counts",
-    "keys",
-    "stack_sums",
-    "present",
-    "stack",
-)
-_NODES = (
-    "left",
-    "right",
-    "feature",
-    "threshold",
-    "depth",
-    "node_samples",
-    "impurity",
-    "sums",
-)
 
 
 def _column_table(matrix: CodedMatrix) -> tuple[Any, list[np.ndarray]]:

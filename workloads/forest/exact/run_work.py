@@ -12,13 +12,13 @@ from typing import Any
 
 from contracts.files import write_json
 from contracts.trial import TrialResult
+from workloads.data.named import data
 from workloads.engines import Outcome, Unit
 from workloads.forest.exact.plan import plan_search
 from workloads.forest.exact.preparation import note_path, read_note
 from workloads.forest.exact.run_facts import Makers, Spent
 from workloads.forest.exact.sharing import open_data
 from workloads.forest.exact.work import ExactWork, FinishedTrial
-from workloads.forest.parameters import data
 from workloads.forest.work import ForestWork
 from workloads.runs import PlannedTrial, RunSpec
 
