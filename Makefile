@@ -36,9 +36,9 @@ long: $(BIN)/.synced ## repeats and random seeds on top of make test
 	@fab setup.run
 	@pytest -m long
 
-bench: $(BIN)/.synced ## measure the published figures; results go to bench/results/
+bench: $(BIN)/.synced ## figures into bench/results/; NAMES=workloads for those at full size
 	@fab setup.run
-	@python -m bench
+	@python -m bench $(NAMES)
 
 check: $(BIN)/.synced ## lint, format and types, as the commit hook runs them
 	@ruff check . && ruff format --check . && mypy

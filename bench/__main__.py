@@ -1,6 +1,7 @@
-"""The measurements: `make bench` does those of minutes, `python -m bench NAME ...` any.
+"""The measurements: `make bench` does those of minutes, `make bench NAMES="svc pca"` any.
 
-python -m bench --list says how long each takes, and which belong to `make bench`.
+python -m bench --list says how long each takes, and which belong to `make bench`. The name
+`workloads` stands for all that measure a workload at its full size.
 """
 
 import subprocess
@@ -62,6 +63,10 @@ MEASUREMENTS = {
     ),
     "exact_full": Measurement(("exact_memory", "full"), 30, "full size on nodes of 2 GB"),
 }
+WORKLOADS = (
+    "exact_nodes", "kmeans", "pca", "svc", "boosting", "boosting_quality", "flights",
+    "database", "resnet",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -72,10 +77,14 @@ def main() -> None:
             print(f"{name:18} {one.minutes:4} minutes  {mark:12} {one.what}")
         return
     usual = [name for name, one in MEASUREMENTS.items() if one.by_default]
-    for name in sys.argv[1:] or usual:
+    named = [
+        one for name in sys.argv[1:] for one in (WORKLOADS if name == "workloads" else [name])
+    ]
+    for name in named or usual:
         if name not in MEASUREMENTS:
             raise SystemExit(
-                f"There is no measurement {name!r}; there is: {', '.join(MEASUREMENTS)}."
+                f"There is no measurement {name!r}; there is: "
+                f"workloads, {', '.join(MEASUREMENTS)}."
             )
         module, *words = MEASUREMENTS[name].words
         print(f"\n== {name}", flush=True)
