@@ -61,11 +61,17 @@ MEASUREMENTS = {
     "boosting_quality": Measurement(
         ("boosting", "--quality"), 15, "what parallel trials cost the sampler of a study"
     ),
+    "published_knn": Measurement(
+        ("published",), 30, "KNN on 1 to 6 nodes, beside times that others published"
+    ),
+    "published_resnet": Measurement(
+        ("published", "--workload", "resnet"), 90, "ResNet-18, likewise"
+    ),
     "exact_full": Measurement(("exact_memory", "full"), 30, "full size on nodes of 2 GB"),
 }
 WORKLOADS = (
     "exact_nodes", "kmeans", "pca", "svc", "boosting", "boosting_quality", "flights",
-    "database", "resnet",
+    "database", "resnet", "published_knn", "published_resnet",
 )  # fmt: skip
 
 

@@ -14,16 +14,23 @@ Row = dict[str, str]
 
 def swept(made: Cluster, name: str, *words: str) -> list[Row]:
     """Run a sweep and build its report; return its rows that may be compared."""
+    return reported(made, name, *words)[0]
+
+
+def reported(made: Cluster, name: str, *words: str) -> tuple[list[Row], str]:
+    """Run a sweep; return its rows that may be compared, and the title of its report."""
     with tempfile.TemporaryDirectory() as results:
         place = ("--name", name, "--results", results)
         made.fab("sweep.run", *words, *place)
         made.fab("report.build", *place)
         table = Path(results, name, "results.csv").read_text()
+        title = Path(results, name, "report.md").read_text().splitlines()[0]
     rows = list(csv.DictReader(table.splitlines()))
     for row in rows:
         if row["comparable"] != "True":
             print(f"left out: {row['engine']} on {row['nodes']}: {row['left_out_because']}")
-    return [row for row in rows if row["comparable"] == "True"]
+    comparable = [row for row in rows if row["comparable"] == "True"]
+    return comparable, title.removeprefix(f"# {name}: ")
 
 
 def chosen(rows: list[Row], engine: str, nodes: int, variation: str = "") -> list[Row]:

@@ -2,7 +2,7 @@
 
 They are of other machines, of which only the number of workers is known: what can be compared
 is how a time changes from one number of workers to the next, and never one time with another.
-The figures are those of WORKLOADS.md, in seconds.
+Seconds, by the number of workers.
 """
 
 from collections.abc import Mapping
