@@ -1,6 +1,7 @@
 """Machines for the tests: real containers with sshd, made by the project's own driver."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from contracts.inventory import Inventory
 from infra import docker_engine, local_nodes
 from infra.local_nodes import LocalSettings
 from infra.settings import parse_size
+
+# A shell starts what runs in the background with Ctrl-C ignored, and children would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
